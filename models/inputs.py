@@ -1,0 +1,111 @@
+"""The types and constraints of a box's inputs, declared once and rendered many times.
+
+An ``InputSpec`` is the plain description of one input: the form, the command line, the JSON Schema and the validation
+are all made from it. Boxes written as Python signatures get their specs from annotations (``models.box.declare``);
+the generic diffusers box makes them from the pipeline table (``models.folders``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, NewType
+
+Seed = NewType("Seed", int)
+"""0 to 2**32 - 1; left out or -1 means: choose one at random and report it."""
+
+ImageFile = NewType("ImageFile", str)
+"""Path of a picture on the disk."""
+
+MaskFile = NewType("MaskFile", str)
+"""Path of a picture whose white parts are to be changed and whose black parts stay."""
+
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels. In schemas and values it stands as the two inputs ``width`` and ``height``."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """Reserved: one LoRA with its weight. Boxes may declare a list of them; no form shows it yet."""
+
+    path: str
+    weight: float = 1.0
+
+
+class Kind(StrEnum):
+    """What an input holds; decides its widget and its validation."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    CHOICE = "choice"
+    BOOLEAN = "boolean"
+    SEED = "seed"
+    IMAGE = "image"
+    MASK = "mask"
+    LORAS = "loras"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Constraints and words for one input, given as ``Annotated[int, Input(...)]``.
+
+    ``ge``/``le`` are inclusive; ``multiple_of`` is what the model can take, ``step`` only how far a slider jumps.
+    ``advanced`` inputs are folded away in forms; ``widget`` is a hint ("multiline", "slider"), never needed.
+    """
+
+    title: str = ""
+    description: str = ""
+    ge: float | None = None
+    le: float | None = None
+    step: float | None = None
+    multiple_of: int | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    regex: str | None = None
+    choices: tuple[str, ...] = ()
+    accept: str = ""
+    widget: str = ""
+    advanced: bool = False
+
+
+MISSING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One named input of a box. ``default`` is ``MISSING`` when the user has to give a value."""
+
+    name: str
+    kind: Kind
+    default: Any = MISSING
+    about: Input = Input()
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+    @property
+    def title(self) -> str:
+        return self.about.title or self.name.replace("_", " ").capitalize()
+
+    def with_default(self, value: Any) -> InputSpec:
+        return replace(self, default=value)
+
+    def with_range(self, ge: float | None = None, le: float | None = None) -> InputSpec:
+        about = replace(
+            self.about,
+            ge=self.about.ge if ge is None else ge,
+            le=self.about.le if le is None else le,
+        )
+        return replace(self, about=about)
