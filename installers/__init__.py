@@ -1,0 +1,1 @@
+"""Getting Atelier onto a machine: the bootstrap, and the native installers beside it."""
