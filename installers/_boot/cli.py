@@ -82,7 +82,8 @@ def _command(options: argparse.Namespace, root: Path, report: Report) -> int:
         return 2
     extras = ["test"] if options.command == "test" else []
     thorough = options.command != "run"  # the app shall open at once
-    done = environment.ensure(root, extras, report, thorough=thorough, repair=options.repair, wish=wish)
+    retry = options.command == "setup"
+    done = environment.ensure(root, extras, report, thorough=thorough, repair=options.repair, retry=retry, wish=wish)
     python = stamp.python_of(root / environment.VENV)
     if options.command == "setup":
         report.say("Atelier is ready. Start it with: python3 installers/bootstrap.py run")

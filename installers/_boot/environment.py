@@ -51,11 +51,13 @@ def ensure(
     *,
     thorough: bool = False,
     repair: bool = False,
+    retry: bool = False,
     wish: str | None = None,
 ) -> Stamp:
     """The environment, ready to use. `wish` is a PyTorch label; None keeps what was asked for before.
 
     `thorough` looks at every installed file (some 40 000: 0.2 s, more from a cold disk); without it, at every package.
+    `retry` tries the vendor's index again where the default one had to stand in for it.
     """
     venv, mark = root / VENV, detect.signature()
 
@@ -65,6 +67,8 @@ def ensure(
         reason = stamp.stale(before, root, venv, extras, mark, wanted)
         if not reason and thorough and stamp.damaged(venv):
             reason = "files are missing or damaged"
+        if not reason and retry and before and before.plain:
+            reason = "PyTorch's own index could not be reached the last time"
         return before, wanted, reason
 
     before, wanted, reason = needed()
@@ -82,37 +86,46 @@ def ensure(
             raise Problem(f"{error.filename} could not be written. Check who owns this folder.") from error
 
 
-def torch_fits(installed: Mapping[str, str], choice: Choice, before: Stamp | None) -> bool:
-    """Is what is installed what was chosen, so that it can stay?"""
+def torch_fits(installed: Mapping[str, str], choice: Choice) -> bool:
+    """Is what is installed as good as what was chosen, so that it can stay?"""
     base, _, local = installed.get("torch", "").partition("+")
     vision = installed.get("torchvision", "").partition("+")[0]
     if base != chooser.TORCH or vision != chooser.TORCHVISION:
         return False
-    if choice.index and local == choice.label:
-        return True
-    if before and before.plain and before.torch == choice.label:
-        return not choice.loses  # the vendor's index was out of reach: worth another try where something is lost
-    if choice.index:
-        return False
-    return local not in chooser.BUILDS or local == choice.label
+    if local in chooser.BUILDS:
+        return local == choice.label
+    return not (choice.index and choice.loses)  # the default index's build, which does where nothing is lost
+
+
+SHORT_SHEBANG = re.compile(rb"#!(/[^\n]*)/bin/(python[\d.]*)\n")
+LONG_SHEBANG = re.compile(rb"#!/bin/sh\n'''exec' \"?(/[^\n]*?)/bin/(python[\d.]*)\"? [^\n]*\n[^\n]*\n")
+ACTIVATE = re.compile(rb"VIRTUAL_ENV[= ]['\"]?(/[^'\"\n]*)")
 
 
 def move_scripts(venv: Path) -> bool:
     """Point the scripts of an environment that was moved to where it is now; True when any had to be."""
     changed = False
+    here = str(venv).encode()
     folder = venv / "bin"
     for script in folder.iterdir() if folder.is_dir() else ():
-        try:
-            text = script.read_bytes() if script.is_file() and not script.is_symlink() else b""
-        except OSError:
+        if script.is_symlink() or not script.is_file():
             continue
-        found = re.match(rb"#!(/[^\n]*)/bin/python[\d.]*\n", text) or re.search(
-            rb"VIRTUAL_ENV[= ]['\"]?(/[^'\"\n]*)", text if script.name.startswith("activate") else b""
-        )
-        if found and found[1] != str(venv).encode():
-            script.write_bytes(text.replace(found[1], str(venv).encode()))
+        text = script.read_bytes()
+        found = SHORT_SHEBANG.match(text) or LONG_SHEBANG.match(text)
+        if found and found[1] != here:
+            script.write_bytes(shebang(here + b"/bin/" + found[2]) + text[found.end() :])
+            changed = True
+        elif script.name.startswith("activate") and (found := ACTIVATE.search(text)) and found[1] != here:
+            script.write_bytes(text.replace(found[1], here))
             changed = True
     return changed
+
+
+def shebang(python: bytes) -> bytes:
+    """The first lines of a script, as pip writes them: a path with spaces, or a long one, goes through the shell."""
+    if b" " in python or len(python) > 120:
+        return b"#!/bin/sh\n'''exec' \"" + python + b'" "$0" "$@"\n\' \'\'\'\n'
+    return b"#!" + python + b"\n"
 
 
 def base_python() -> str:
@@ -187,7 +200,9 @@ class _SetUp:
             if venv.is_symlink():
                 venv.unlink()
             elif venv.exists():
+                step.status("removing the old one")
                 shutil.rmtree(venv)
+            step.status("")
             venv.mkdir()
             code, output = self._run([base_python(), "-m", "venv", venv], step)
             if code:
@@ -227,7 +242,7 @@ class _SetUp:
             )
         self.venv.mkdir(exist_ok=True)
         with self.report.step(f"Install {package}") as step:
-            if not self._apt([package], step):
+            if not self._apt([package], step) or system.venv_package():
                 raise Problem(f"{package} could not be installed. Try it by hand:\n  {command}")
 
     def _mend(self) -> None:
@@ -245,10 +260,10 @@ class _SetUp:
                 raise Problem(f"pip cannot be repaired. Delete {self.venv} and start this again.")
 
     def _torch(self, choice: Choice, machine: Machine) -> bool:
-        """Install PyTorch; True when the default index had to stand in for the vendor's."""
+        """Install PyTorch; True when the default index had to stand in and its build does less."""
         have = stamp.installed(self.venv)
-        if torch_fits(have, choice, self.before):
-            return bool(self.before and self.before.plain)
+        if torch_fits(have, choice):
+            return False
         self._room(choice.disk_gb)
         if choice.index:
             index = vendor_index(choice.index, os.environ)
@@ -269,7 +284,7 @@ class _SetUp:
             code, output = self._pip(["install", *plain.requirements], step)
         if code:
             raise failure(output, self.log)
-        return bool(choice.index)
+        return bool(choice.index and choice.loses)
 
     def _project(self, extras: tuple[str, ...]) -> None:
         have = stamp.installed(self.venv)

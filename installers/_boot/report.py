@@ -77,7 +77,11 @@ class Step:
             if self._report.live:
                 self._draw(f"  {self._title} ({self.elapsed:.0f} s) {self._status}")
             elif self.elapsed >= beat:
-                self._report.say(f"     {self.elapsed:.0f} s: {self._status}" if beat > 1 else f"  {self._title} ...")
+                self._report.say(
+                    f"     {self.elapsed:.0f} s: {self._status or 'still working'}"
+                    if beat > 1
+                    else f"  {self._title} ..."
+                )
                 beat = (self.elapsed // HEARTBEAT + 1) * HEARTBEAT
 
     def _draw(self, text: str) -> None:

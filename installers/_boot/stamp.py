@@ -32,7 +32,7 @@ class Stamp:
     machine: str  # detect.signature()
     torch: str  # the label that was chosen
     wanted: str  # the label that the user asked for, if any
-    plain: bool  # the default index was used in place of the vendor's
+    plain: bool  # the default index's build stands in for the vendor's, and does less
     entries: str  # hash of the names in site-packages
     missing: tuple[str, ...] = ()  # system libraries that the window lacks
     format: int = FORMAT

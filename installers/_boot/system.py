@@ -105,7 +105,9 @@ def may_install() -> bool:
 
 def venv_package() -> str:
     """The Debian package that is missing from this Python's venv support; empty when all is there."""
-    if importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip"):
+    importlib.invalidate_caches()  # it may have been installed a moment ago
+    specs = [importlib.util.find_spec(name) for name in ("venv", "ensurepip")]
+    if all(spec and spec.origin for spec in specs):
         return ""
     return f"python3.{sys.version_info[1]}-venv"
 

@@ -258,14 +258,21 @@ class TestRepair:
         stamp.remove_leftovers(venv)
         assert not (site / "~orch").exists()
 
-    def test_scripts_follow_a_moved_folder(self, venv: Path) -> None:
-        script, activate = venv / "bin" / "atelier", venv / "bin" / "activate"
-        script.write_text("#!/old place/.venv/bin/python3.11\nprint()\n", encoding="utf-8")
-        activate.write_text('VIRTUAL_ENV="/old place/.venv"\nexport VIRTUAL_ENV\n', encoding="utf-8")
-        assert environment.move_scripts(venv)
-        assert script.read_text(encoding="utf-8").startswith(f"#!{venv}/bin/python3.11\n")
-        assert f'VIRTUAL_ENV="{venv}"' in activate.read_text(encoding="utf-8")
-        assert not environment.move_scripts(venv)
+    @pytest.mark.parametrize("old", ["/old/.venv", "/old place/.venv"])
+    @pytest.mark.parametrize("place", ["new", "new place"])
+    def test_scripts_follow_a_moved_folder(self, tmp_path: Path, old: str, place: str) -> None:
+        folder = tmp_path / place / ".venv"
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin" / "python").symlink_to(sys.executable)
+        script, activate = folder / "bin" / "tool", folder / "bin" / "activate"
+        script.write_bytes(environment.shebang(f"{old}/bin/python".encode()) + b"import sys\nprint(sys.argv[1])\n")
+        script.chmod(0o755)
+        activate.write_text(f"VIRTUAL_ENV='{old}'\nexport VIRTUAL_ENV\n", encoding="utf-8")
+        assert environment.move_scripts(folder)
+        done = subprocess.run([script, "a b"], capture_output=True, text=True, timeout=60, check=False)
+        assert done.stdout == "a b\n", done.stderr
+        assert f"VIRTUAL_ENV='{folder}'" in activate.read_text(encoding="utf-8")
+        assert not environment.move_scripts(folder)
 
     def test_a_foreign_folder_is_never_deleted(self, project: Path) -> None:
         folder = project / ".venv"
@@ -290,25 +297,33 @@ PYPI_CUDA = Choice("cu130", "cuda", "RTX 3060", None, 8.0)
 
 
 @pytest.mark.parametrize(
-    ("torch", "choice", "plain", "fits"),
+    ("torch", "choice", "fits"),
     [
-        ("2.14.1+cpu", VENDOR_CPU, False, True),
-        ("2.14.1", VENDOR_CPU, False, False),
-        ("2.14.1", VENDOR_CPU, True, True),  # the stand-in does as well
-        ("2.14.1", replace(VENDOR_CPU, loses="the GPU"), True, False),  # it does not: try again
-        ("2.14.1", PYPI_CUDA, False, True),
-        ("2.14.1+cu130", PYPI_CUDA, False, True),
-        ("2.14.1+cpu", PYPI_CUDA, False, False),
-        ("2.13.0", PYPI_CUDA, False, False),
+        ("2.14.1+cpu", VENDOR_CPU, True),
+        ("2.14.1", VENDOR_CPU, True),  # the default build does as well, so nothing is fetched again
+        ("2.14.1", replace(VENDOR_CPU, loses="the GPU"), False),  # it does not: try again
+        ("2.14.1", PYPI_CUDA, True),
+        ("2.14.1+cu130", PYPI_CUDA, True),
+        ("2.14.1+cpu", PYPI_CUDA, False),
+        ("2.13.0", PYPI_CUDA, False),
+        ("", PYPI_CUDA, False),
     ],
 )
+def test_what_is_installed_stays_where_it_fits(torch: str, choice: Choice, fits: bool) -> None:
+    assert environment.torch_fits({"torch": torch, "torchvision": chooser.TORCHVISION}, choice) is fits
+
+
 @posix_only
-def test_what_is_installed_stays_where_it_fits(
-    project: Path, venv: Path, torch: str, choice: Choice, plain: bool, fits: bool
-) -> None:
-    before = replace(stamp_for(project), plain=plain, torch=choice.label)
-    have = {"torch": torch, "torchvision": chooser.TORCHVISION}
-    assert environment.torch_fits(have, choice, before) is fits
+def test_only_setup_tries_the_vendors_index_again(project: Path, venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_rest: object) -> None:
+        raise Problem("tried")
+
+    monkeypatch.setattr(detect, "signature", lambda: "gpu")
+    monkeypatch.setattr(detect, "look", refuse)
+    stamp.write(venv, replace(stamp_for(project), plain=True))
+    assert environment.ensure(project, [], Report(io.StringIO()), thorough=True).plain
+    with pytest.raises(Problem, match="tried"):
+        environment.ensure(project, [], Report(io.StringIO()), retry=True)
 
 
 def test_an_index_that_is_out_of_reach_is_known_quickly() -> None:
@@ -345,7 +360,7 @@ def test_the_default_index_stands_in(
         monkeypatch.setenv("ATELIER_TORCH_INDEX", "http://127.0.0.1:9")
     out = io.StringIO()
     work = environment._SetUp(project, Report(out), None, ())
-    assert work._torch(VENDOR_CPU, Machine("linux", "x86_64")) is True
+    assert work._torch(replace(VENDOR_CPU, loses="it cannot"), Machine("linux", "x86_64")) is True
     assert calls[-1][-3:] == ["install", f"torch=={chooser.TORCH}", f"torchvision=={chooser.TORCHVISION}"]
     assert len(calls) == 1 + reachable
     assert "the default package index is used instead" in out.getvalue()
