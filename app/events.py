@@ -65,7 +65,6 @@ class EngineChanged(msgspec.Struct, frozen=True):
     state: EngineState
     device: DeviceFacts | None = None
     error: ErrorInfo | None = None
-    loaded: tuple[str, ...] = ()
     loading: str = ""
 
 

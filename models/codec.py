@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Iterator
-from typing import BinaryIO, Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 import msgspec
 
@@ -27,7 +27,7 @@ class BrokenStreamError(Exception):
 class Writer:
     """Sends whole frames; safe to call from several threads."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._encoder = msgspec.msgpack.Encoder()
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Writer:
 class Reader(Generic[M]):
     """Yields the messages of a stream until it ends."""
 
-    def __init__(self, stream: BinaryIO, kinds: type[M]) -> None:
+    def __init__(self, stream: IO[bytes], kinds: type[M]) -> None:
         self._stream = stream
         self._decoder = msgspec.msgpack.Decoder(kinds)
 

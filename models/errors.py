@@ -7,6 +7,7 @@ says so).
 
 from __future__ import annotations
 
+import errno
 from enum import StrEnum
 
 import msgspec
@@ -86,3 +87,18 @@ class InvalidInputError(AtelierError):
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__(ErrorCode.INVALID_INPUT, problems=problems)
+
+
+_FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
+_DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def is_disk_error(error: OSError) -> bool:
+    """True when ``error`` is about room or permission on a disk, not about anything else the system can refuse."""
+    return error.errno in _FULL | _DENIED
+
+
+def disk_error(error: OSError, path: str = "") -> AtelierError:
+    """What an OSError while writing means for a person; ``path`` is the folder, if the error does not say."""
+    code = ErrorCode.DISK_FULL if error.errno in _FULL else ErrorCode.FOLDER_NOT_WRITABLE
+    return AtelierError(code, str(error), path=path or str(error.filename or "the disk"))

@@ -89,8 +89,10 @@ def read(path: Path) -> dict[str, Any] | None:
     """The recipe in ``path``, or None when it carries none that can be read. Raises OSError if there is no file."""
     try:
         with Image.open(path) as picture:
-            picture.load()
             text = picture.info.get(KEY)
+            if text is None:
+                picture.load()  # text may also stand behind the pixels
+                text = picture.info.get(KEY)
         recipe = json.loads(text) if isinstance(text, str) else None
     except (ValueError, SyntaxError, Image.DecompressionBombError):
         return None

@@ -1,7 +1,7 @@
 """A runner without torch: it paints a picture from the seed, in steps, like a real model seen from outside.
 
-The test double on which window, command line, queue and engine are tested and shown; nothing of it is random but for
-the seed, and it is offered to users only when ATELIER_FAKE=1.
+The test double on which window, command line, queue and engine are tested and shown. Its declaration is in
+``models.painter``.
 """
 
 from __future__ import annotations
@@ -11,23 +11,14 @@ import os
 import random
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter
 
 from models import faults
-from models.box import BoxSchema, declare
-from models.card import ModelCard, ModelRef
-from models.inputs import ImageFile, Input, Seed, Size
+from models.card import ModelRef
 from models.planning import DeviceFacts, Placement, Plan
 from models.runners.base import OutOfMemoryError, Picture, Report
-
-CARD = ModelCard(
-    ModelRef("fake", "Fake painter", "fake", revision="1"),
-    summary="Paints hills under a sun from nothing but the seed. For tests.",
-    licence="Apache-2.0",
-    examples=("hills at dusk", "a green valley"),
-)
 
 
 class FakePainter:
@@ -74,20 +65,6 @@ class FakePainter:
         report.checkpoint()
         report.step(steps, steps)
         return {"seed": seed, "width": width, "height": height, "amount": 1.0}
-
-    def signature(
-        self,
-        prompt: Annotated[str, Input(description="What the picture should show.", min_length=1, widget="multiline")],
-        size: Annotated[Size, Input(ge=64, le=2048, multiple_of=8)] = Size(256, 256),  # noqa: B008 - a frozen value
-        steps: Annotated[int, Input(description="More steps take longer.", ge=1, le=200)] = 8,
-        seed: Seed | None = None,
-        image: Annotated[ImageFile | None, Input(description="A picture to start from.", accept="image/*")] = None,
-        step_seconds: Annotated[float, Input(ge=0, le=10, advanced=True)] = 0.0,
-    ) -> None:
-        """Only the declaration of the inputs is used."""
-
-
-SCHEMA: BoxSchema = declare(FakePainter.signature)
 
 
 class FakeKind:

@@ -1,0 +1,89 @@
+"""The command line: ``atelier generate`` and ``atelier doctor``; without arguments the window.
+
+It is a second front end on the same core as the window. Results go to standard output, everything else to standard
+error. Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid input, 3 model not installed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Sequence
+
+import msgspec
+
+from app.core import version
+from app.engine import engine_python
+from app.paths import ASSETS, default_paths
+from app.terminal import DONE, print_line
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    if not arguments:
+        import ui  # the one door from the core to the window, opened only here
+
+        return ui.main()
+    options = parser().parse_args(arguments)
+    # A closed pipe (`atelier ... | head`) ends us quietly, as it does other commands.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if options.command == "generate":
+        from app.generate import generate
+
+        return generate(options)
+    return doctor(options)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="atelier", description="Run open image models on your own machine. Without a command the window opens."
+    )
+    top.add_argument("--version", action="version", version=f"Atelier {version()}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_generate(commands.add_parser("generate", help="make pictures from a prompt", description="Make pictures."))
+    check = commands.add_parser(
+        "doctor", help="say what machine this is, what will run and why not", description="Look at this machine."
+    )
+    check.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return top
+
+
+def _add_generate(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("prompt", metavar="PROMPT", help="what the picture should show")
+    add("--model", metavar="ID", help="model id, or the folder of a model in diffusers layout (default: the last used)")
+    add("--seed", metavar="N", help="the same seed makes the same picture; left out: random")
+    add("--steps", metavar="N", help="more steps take longer and often look better")
+    add("--image", metavar="FILE", help="a picture to start from, for models that take one")
+    add("--mask", metavar="FILE", help="white where the picture is to be changed")
+    add(
+        "-i",
+        "--input",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="any input of the model; may be repeated",
+    )
+    add("--count", metavar="N", type=int, default=1, help="how many pictures, with seeds N, N+1, ...")
+    add("--out", metavar="FILE|DIR", help="also put a copy there (all pictures are kept in the library)")
+    add("--json", action="store_true", help="one JSON object a line: events, and last the result")
+
+
+def doctor(options: argparse.Namespace) -> int:
+    from app import doctor as examiner
+    from app.events import EventBus
+    from app.models import Models, default_hub_cache
+    from app.settings import SettingsStore
+
+    paths = default_paths().create()
+    settings = SettingsStore(paths.settings)
+    models = Models(settings, EventBus(), ASSETS, default_hub_cache())
+    folders = {"pictures": paths.pictures, "data": paths.data, "cache": paths.cache}
+    cards = [entry.card for entry in models.entries()]
+    report = examiner.collect(folders, cards, engine_python(settings.value.engine_python))
+    if options.json:
+        print_line(msgspec.json.encode(report).decode())
+    else:
+        print_line(examiner.render(report))
+    return DONE

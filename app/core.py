@@ -1,0 +1,192 @@
+"""Builds and wires every service; the only place that knows them all. Window and command line both start here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import secrets
+import statistics
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from app import events as announced
+from app.dispatch import Dispatcher
+from app.engine import Engine, engine_python
+from app.job_queue import JobQueue
+from app.jobs import Job, JobProgress, Result
+from app.library import Library
+from app.models import Models, default_hub_cache
+from app.paths import ASSETS, Paths
+from app.serial import SerialWorker
+from app.settings import SettingsStore
+from app.states import EngineState, JobState
+from app.store import DamagedLibraryError, Store
+from models import protocol
+from models.errors import AtelierError, ErrorCode, ErrorInfo
+
+log = logging.getLogger(__name__)
+
+GB = 1_000_000_000
+PRELOAD_LIMIT = 2 * GB
+"""Models up to this size are loaded before the first Generate; larger ones would fill the memory unasked."""
+
+
+class Core:
+    """Everything but the looks. Create, ``start`` and use it on one thread, the one ``dispatcher`` posts to.
+
+    ``origin`` is "window" or "cli": only a window takes over jobs that an earlier program left.
+    """
+
+    def __init__(self, paths: Paths, dispatcher: Dispatcher, origin: str = "window") -> None:
+        self.paths = paths.create()
+        self.origin = origin
+        self.events = announced.EventBus()
+        self._session = secrets.token_hex(6)
+        self._lock = filelock.FileLock(paths.sessions / f"{self._session}.lock")
+        self._lock.acquire()
+        self._troubles: list[ErrorInfo] = []
+        self.settings = SettingsStore(paths.settings, self._settings_changed)
+        self._disk = SerialWorker(dispatcher, "disk")
+        self._store, damaged = self._open_store()
+        pictures = Path(self.settings.value.pictures_folder or paths.pictures).expanduser()
+        self.library = Library(self._store, paths.outbox, pictures)
+        self.models = Models(self.settings, self.events, ASSETS, default_hub_cache())
+        self.engine = Engine(
+            engine_python(self.settings.value.engine_python), self._hello(), paths.logs, dispatcher, self.events
+        )
+        self.queue = JobQueue(
+            self._store, self.library, self.models, self.engine, self._disk, self.events, self._session, origin,
+            {"atelier": version()}, lambda: self.settings.value.previews, self._memory_limit,
+        )  # fmt: skip
+        self.engine.heard = self._heard
+        self.engine.lost = self.queue.engine_lost
+        self._wanted_model = ""
+        if damaged:
+            self._disk.do(self.library.rebuild)
+
+    def start(self) -> None:
+        """Begin: find what earlier programs left, start the engine. Announces troubles met so far."""
+        for trouble in self._troubles:
+            self.events.emit(announced.TroubleArose(trouble))
+        dead = self._dead_sessions()
+        self._take_over(dead)
+        self.engine.start()
+        if self.settings.value.preload and self.origin == "window":
+            self.preload(self.settings.value.model)
+
+    def close(self) -> None:
+        """End in order: jobs go back to the queue on the disk, the engine ends, disk work is finished."""
+        self.queue.close()
+        self.engine.stop()
+        self._disk.finish()
+        self._store.close()
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def preload(self, model_id: str) -> None:
+        """Load a model before it is needed, if it is small enough; remembered until the engine is ready."""
+        self._wanted_model = model_id
+        if self.engine.state is not EngineState.READY or self.queue.busy:
+            return
+        try:
+            card, _ = self.models.runnable(model_id)
+        except AtelierError:
+            return  # the form says it
+        if card.size_bytes <= PRELOAD_LIMIT:
+            self.engine.load(protocol.Load(card.ref))
+
+    def estimate(self, model_id: str) -> float | None:
+        """Seconds a picture of this model took lately on this machine; None before the first."""
+        seconds = self._store.seconds_lately(model_id)
+        return statistics.median(seconds) if seconds else None
+
+    # -- wiring --
+
+    def _heard(self, message: protocol.FromWorker) -> None:
+        if isinstance(message, protocol.Ready):
+            self.models.refresh(message.device)
+        self.queue.hear(message)
+        if isinstance(message, protocol.Ready) and self._wanted_model:
+            self.preload(self._wanted_model)
+
+    def _hello(self) -> protocol.Hello:
+        settings = self.settings.value
+        runners = () if settings.model == "fake" else ("diffusers",)
+        budget = int(settings.worker_memory_gb * GB)
+        return protocol.Hello(protocol.VERSION, settings.device, budget, str(self.paths.cache), runners)
+
+    def _memory_limit(self) -> int:
+        """Bytes of its own memory at which the worker is replaced between jobs; 0: no limit."""
+        if self.settings.value.worker_memory_gb:
+            return int(self.settings.value.worker_memory_gb * GB)
+        device = self.engine.status.device
+        return int(device.ram_total * 0.7) if device else 0
+
+    def _settings_changed(self, names: tuple[str, ...]) -> None:
+        self.events.emit(announced.SettingsChanged(names))
+        if "pictures_folder" in names:
+            self.library.pictures = Path(self.settings.value.pictures_folder or self.paths.pictures).expanduser()
+        if {"device", "worker_memory_gb", "engine_python"} & set(names):
+            self.engine.configure(engine_python(self.settings.value.engine_python), self._hello())
+            if not self.queue.busy:
+                self.engine.restart()
+
+    def _open_store(self) -> tuple[Store, bool]:
+        try:
+            return Store(self.paths.library), False
+        except DamagedLibraryError as error:
+            log.exception("the library is damaged")
+            self._troubles.append(ErrorInfo(ErrorCode.LIBRARY_DAMAGED, {"path": str(error.aside)}, str(error)))
+            return Store(self.paths.library), True
+
+    # -- what earlier programs left --
+
+    def _dead_sessions(self) -> frozenset[str]:
+        """Sessions whose program has ended: their lock can be had. Their lock files are removed."""
+        dead = []
+        for file in self.paths.sessions.glob("*.lock"):
+            if file.stem == self._session:
+                continue
+            lock = filelock.FileLock(file)
+            try:
+                lock.acquire(blocking=False)
+            except filelock.Timeout:
+                continue
+            dead.append(file.stem)
+            lock.release()
+            file.unlink(missing_ok=True)
+        return frozenset(dead)
+
+    def _take_over(self, dead: frozenset[str]) -> None:
+        """Pictures nobody listed are listed; a window also takes unfinished jobs of ended windows, held."""
+        mine, living = [], set()
+        locked = {file.stem for file in self.paths.sessions.glob("*.lock")} - {self._session}
+        for job, session, origin in self._store.unfinished_jobs():
+            if session in locked and session not in dead:
+                living.add(job.id)
+            elif origin == "window" and self.origin == "window":
+                mine.append(job)
+            elif origin != "window":
+                self._end_orphan(job, session, origin)
+        living |= {job.id for job in mine}
+        self._disk.do(lambda: self.library.take_in_orphans(frozenset(living)), self._took_in_orphans)
+        self.queue.adopt(mine)
+
+    def _end_orphan(self, job: Job, session: str, origin: str) -> None:
+        """A job of a command line that was killed: nobody waits for it any more."""
+        ended = msgspec.structs.replace(job, state=JobState.CANCELLED, progress=JobProgress())
+        self._disk.do(lambda: self._store.save_job(ended, session, origin, -1.0))
+
+    def _took_in_orphans(self, results: list[Result]) -> None:
+        for result in results:
+            self.events.emit(announced.ResultAdded(result))
+
+
+def version() -> str:
+    """The installed version of Atelier."""
+    try:
+        return importlib.metadata.version("atelier")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"

@@ -1,0 +1,307 @@
+"""Starts, talks to, restarts and ends a worker process. The only user of ``subprocess`` for it.
+
+The engine owns no jobs: it says what the worker said (``heard``) and when a worker is gone (``lost``); the queue
+decides. Everything runs on the owner thread but the reader thread, which only posts. Messages of a worker that was
+replaced are dropped by generation number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from app.dispatch import Dispatcher
+from app.events import EngineChanged, EventBus
+from app.states import ENGINE_MOVES, EngineState, move
+from models import protocol
+from models.codec import BrokenStreamError, Reader, Writer
+from models.errors import ErrorCode, ErrorInfo
+from models.planning import DeviceFacts
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 180.0
+"""A cold disk and a virus scanner make the first import of torch slow; past this the worker is given up."""
+
+CANCEL_SECONDS = 4.0
+"""A worker that has not answered a cancel by then is ended."""
+
+PING_SECONDS = 15.0
+SILENCE_SECONDS = 90.0
+"""A busy worker answers pings from a thread of its own; this long without any word means it hangs."""
+
+MAX_FAILED_STARTS = 3
+_LOG_LIMIT = 2_000_000  # bytes
+
+
+class Engine:
+    """One worker for one device."""
+
+    def __init__(
+        self,
+        python: str,
+        hello: protocol.Hello,
+        logs: Path,
+        dispatcher: Dispatcher,
+        events: EventBus,
+    ) -> None:
+        self._python = python
+        self._hello = hello
+        self._log_file = logs / "engine.log"
+        self._dispatcher = dispatcher
+        self._events = events
+        self.heard: Callable[[protocol.FromWorker], None] = lambda message: None
+        self.lost: Callable[[ErrorInfo], None] = lambda error: None
+        self.status = EngineChanged(EngineState.ABSENT)
+        self.versions: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._writer: Writer | None = None
+        self._generation = 0
+        self._failed_starts = 0
+        self._job = ""
+        self._fatal: ErrorInfo | None = None
+        self._heard_since_ping = True
+        self._silent_for = 0.0
+        self._timers: list[threading.Timer] = []
+
+    @property
+    def state(self) -> EngineState:
+        return self.status.state
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    # -- what the core asks for --
+
+    def start(self) -> None:
+        """Start a worker, unless there is one. A failure to start is reported as ``EngineChanged``."""
+        if self.state not in (EngineState.ABSENT, EngineState.CRASHED, EngineState.UNUSABLE):
+            return
+        self._generation += 1
+        self._fatal, self._job, self._silent_for = None, "", 0.0
+        self._become(EngineState.STARTING)
+        try:
+            process = self._spawn()
+        except OSError as error:
+            self._become(EngineState.UNUSABLE, ErrorInfo(ErrorCode.ENGINE_START_FAILED, {}, str(error)))
+            return
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._writer = Writer(process.stdin)
+        generation = self._generation
+        threading.Thread(target=self._listen, args=(process, generation), name="engine", daemon=True).start()
+        self._send(self._hello)
+        self._later(START_SECONDS, self._check_started)
+
+    def configure(self, python: str, hello: protocol.Hello) -> None:
+        """What the next worker is started with; the running one is not touched."""
+        self._python, self._hello = python, hello
+
+    def run(self, request: protocol.Run) -> None:
+        """Hand the worker a job; only when READY."""
+        self._job = request.job
+        self._become(EngineState.BUSY)
+        self._send(request)
+        self._heard_since_ping, self._silent_for = True, 0.0
+        self._later(PING_SECONDS, self._ping)
+
+    def cancel(self, job: str) -> None:
+        """Ask the worker to stop within a step; end it if it does not."""
+        self._send(protocol.Cancel(job))
+        self._later(CANCEL_SECONDS, lambda: self._end_if_still_at(job))
+
+    def load(self, request: protocol.Load) -> None:
+        if self.state is EngineState.READY:
+            self._send(request)
+
+    def restart(self) -> None:
+        """End the worker, if there is one, and start a fresh one; also the way out of UNUSABLE."""
+        self._failed_starts = 0
+        self.stop(wait=False)
+        self.start()
+
+    def stop(self, wait: bool = True) -> None:
+        """End the worker: it is asked, and after two seconds forced. Nothing of it is heard afterwards.
+
+        Without ``wait`` that happens on a thread of its own, so that a window need not stand still for it.
+        """
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._generation += 1
+        process, self._process = self._process, None
+        if process is not None:
+            if self.state in (EngineState.STARTING, EngineState.READY, EngineState.BUSY):
+                self._become(EngineState.STOPPING)
+            with contextlib.suppress(OSError, ValueError):
+                self._send(protocol.Shutdown())
+            end = threading.Thread(target=_end, args=(process, 2.0), name="end engine")
+            end.start()
+            if wait:
+                end.join()
+        self._writer = None
+        if self.state is not EngineState.ABSENT:
+            self._become(EngineState.ABSENT)
+
+    # -- the worker's side --
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self._log_file.parent.mkdir(parents=True, exist_ok=True)
+        mode = "wb" if self._log_file.exists() and self._log_file.stat().st_size > _LOG_LIMIT else "ab"
+        # The worker must find `models` wherever the app was started from.
+        root = str(Path(__file__).resolve().parent.parent)
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+        with self._log_file.open(mode) as log_file:
+            return subprocess.Popen(
+                [self._python, "-m", "models.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                env=environment,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+
+    def _listen(self, process: subprocess.Popen[bytes], generation: int) -> None:
+        assert process.stdout is not None
+        reader: Reader[protocol.FromWorker] = Reader(process.stdout, protocol.FromWorker)  # type: ignore[arg-type]
+        try:
+            for message in reader:
+                self._dispatcher.post(lambda message=message: self._hear(message, generation))  # type: ignore[misc]
+        except BrokenStreamError:
+            log.exception("the engine's pipe is broken")
+            process.kill()
+        code = process.wait()
+        self._dispatcher.post(lambda: self._gone(code, generation))
+
+    def _hear(self, message: protocol.FromWorker, generation: int) -> None:
+        if generation != self._generation:
+            return
+        self._heard_since_ping, self._silent_for = True, 0.0
+        if isinstance(message, protocol.Ready):
+            self._failed_starts = 0
+            self.versions = message.versions
+            self._become(EngineState.READY, device=message.device)
+        elif isinstance(message, protocol.Fatal):
+            self._fatal = message.error
+        elif isinstance(message, protocol.Loading) and not message.job:
+            self._become(self.state, loading=message.model)
+        elif isinstance(message, protocol.Loaded | protocol.LoadFailed) and self.status.loading:
+            self._become(self.state)
+        elif isinstance(message, protocol.Finished | protocol.Failed | protocol.Cancelled):
+            self._job = ""
+            self._become(EngineState.READY)
+        self.heard(message)
+
+    def _gone(self, code: int, generation: int) -> None:
+        """The worker ended by itself: say why, start another unless it keeps failing, tell the queue."""
+        if generation != self._generation:
+            return
+        started = self.state is not EngineState.STARTING
+        self._process = self._writer = None
+        error = self._fatal or ErrorInfo(
+            ErrorCode.ENGINE_CRASHED if started else ErrorCode.ENGINE_START_FAILED,
+            {"reason": exit_words(code)},
+            self._log_tail(),
+        )
+        self._failed_starts += 0 if started else 1
+        hopeless = error.code is ErrorCode.ENGINE_MISSING or self._failed_starts >= MAX_FAILED_STARTS
+        self._become(EngineState.UNUSABLE if hopeless else EngineState.CRASHED, error)
+        self.lost(error)
+        if self.state is EngineState.CRASHED:
+            self._later(0.0 if started else 2.0**self._failed_starts, self.start)
+
+    def _send(self, message: protocol.ToWorker) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(OSError, ValueError):  # its end is noticed by the reader
+                self._writer.send(message)
+
+    def _become(
+        self, state: EngineState, error: ErrorInfo | None = None, device: DeviceFacts | None = None, loading: str = ""
+    ) -> None:
+        move(ENGINE_MOVES, self.state, state)
+        self.status = EngineChanged(state, device or self.status.device, error, loading=loading)
+        self._events.emit(self.status)
+
+    # -- watching --
+
+    def _later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call ``function`` on the owner thread in ``seconds``, unless the worker was replaced by then."""
+        generation = self._generation
+
+        def guarded() -> None:
+            if generation == self._generation:
+                function()
+
+        timer = threading.Timer(seconds, lambda: self._dispatcher.post(guarded))
+        timer.daemon = True
+        self._timers = [other for other in self._timers if other.is_alive()] + [timer]
+        timer.start()
+
+    def _check_started(self) -> None:
+        if self.state is EngineState.STARTING:
+            self._force_end()
+
+    def _end_if_still_at(self, job: str) -> None:
+        if self._job == job and self.state is EngineState.BUSY:
+            log.warning("the engine does not answer a cancel; it is ended")
+            self._fatal = ErrorInfo(ErrorCode.ENGINE_UNRESPONSIVE)
+            self._force_end()
+
+    def _ping(self) -> None:
+        if self.state is not EngineState.BUSY:
+            return
+        self._silent_for = 0.0 if self._heard_since_ping else self._silent_for + PING_SECONDS
+        if self._silent_for >= SILENCE_SECONDS:
+            self._fatal = ErrorInfo(ErrorCode.ENGINE_UNRESPONSIVE)
+            self._force_end()
+            return
+        self._heard_since_ping = False
+        self._send(protocol.Ping(0))
+        self._later(PING_SECONDS, self._ping)
+
+    def _force_end(self) -> None:
+        if self._process is not None:
+            self._process.kill()  # the reader thread notices and `_gone` goes on from there
+
+    def _log_tail(self) -> str:
+        with contextlib.suppress(OSError):
+            return self._log_file.read_bytes()[-4000:].decode(errors="replace")
+        return ""
+
+
+def exit_words(code: int) -> str:
+    """How a process ended, in words: "killed by signal 9 (SIGKILL)", "exit code 1"."""
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):
+        name = signal.Signals(-code).name
+        hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""
+        return f"killed by signal {-code} ({name}{hint})"
+    return f"killed by signal {-code}"
+
+
+def _end(process: subprocess.Popen[bytes], wait: float) -> None:
+    try:
+        process.wait(wait)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+def engine_python(setting: str) -> str:
+    """The interpreter that runs the engine: the setting's, or the one that runs the app."""
+    return setting or sys.executable

@@ -1,0 +1,373 @@
+"""The queue: takes requests, runs one at a time on the engine, persists every change of state, survives everything.
+
+Runs on the owner thread. Disk work goes to the core's ``SerialWorker``; the engine's words come in through ``hear``.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from app import events as announced
+from app.engine import Engine
+from app.jobs import Job, JobNotice, JobProgress, Result
+from app.library import Library
+from app.models import Models
+from app.serial import SerialWorker
+from app.states import ACTIVE, JOB_MOVES, EngineState, JobState, move
+from app.store import Store
+from models import protocol
+from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem, disk_error
+from models.inputs import MAX_SEED
+
+log = logging.getLogger(__name__)
+
+MAX_COUNT = 64
+MAX_ATTEMPTS = 2
+"""A job is tried once more when the engine crashes under it; twice means it is the job's own doing."""
+
+_STAGES = {"running": JobState.RUNNING, "decoding": JobState.DECODING, "saving": JobState.SAVING}
+
+
+class JobQueue:
+    """Jobs of this session, and those found from earlier ones (held until the user says go on)."""
+
+    def __init__(
+        self,
+        store: Store,
+        library: Library,
+        models: Models,
+        engine: Engine,
+        disk: SerialWorker,
+        events: announced.EventBus,
+        session: str,
+        origin: str,
+        recipe: Mapping[str, Any],
+        previews: Callable[[], bool] = lambda: True,
+        memory_limit: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._store, self._library, self._models, self._engine = store, library, models, engine
+        self._disk, self._events, self._session, self._origin = disk, events, session, origin
+        self._recipe, self._previews, self._memory_limit = recipe, previews, memory_limit
+        self._jobs: dict[str, Job] = {}
+        self._order: list[str] = []  # ids of waiting jobs, next first
+        self._current = ""
+        self._closing = False
+        self._cancel_asked: set[str] = set()
+
+    # -- what the window and the command line ask for --
+
+    def jobs(self) -> list[Job]:
+        """Ended, running and waiting jobs, in the order they ran or will run."""
+        waiting = [self._jobs[job_id] for job_id in self._order]
+        return [job for job in self._jobs.values() if job.id not in self._order] + waiting
+
+    def get(self, job_id: str) -> Job:
+        return self._jobs[job_id]
+
+    def submit(self, model_id: str, inputs: Mapping[str, Any], count: int = 1) -> Job:
+        """Check and enqueue; returns at once.
+
+        Raises:
+            InvalidInputError: inputs the model does not take as they are; nothing was queued.
+            AtelierError: the model is not installed or cannot be run.
+        """
+        card, schema = self._models.runnable(model_id)
+        if not 1 <= count <= MAX_COUNT:
+            sentence = f"Count must be a whole number from 1 to {MAX_COUNT}; “{count}” was given."
+            raise InvalidInputError(Problem("count", str(count), sentence))
+        values = schema.validate(inputs)
+        values.setdefault("seed", secrets.randbelow(MAX_SEED + 1))
+        job = Job(new_id(), card.id, card.name, values, count, time.time())
+        self._jobs[job.id] = job
+        self._order.append(job.id)
+        self._save(job)
+        self._events.emit(announced.JobAdded(job))
+        self.pump()
+        return job
+
+    def cancel(self, job_id: str) -> None:
+        """Waiting jobs end at once, the running one within a step; ended ones stay as they are."""
+        job = self._jobs[job_id]
+        if job_id == self._current:
+            self._cancel_asked.add(job_id)
+            self._engine.cancel(job_id)
+        elif job.state is JobState.QUEUED:
+            self._order.remove(job_id)
+            self._end(job, JobState.CANCELLED)
+
+    def cancel_all(self) -> None:
+        for job_id in [*self._order, *([self._current] if self._current else [])]:
+            self.cancel(job_id)
+
+    def retry(self, job_id: str) -> None:
+        """Queue a failed or cancelled job again; steps whose latents were kept are not done twice."""
+        job = self._jobs[job_id]
+        if job.state not in (JobState.FAILED, JobState.CANCELLED):
+            return
+        job = self._update(
+            job, state=JobState.QUEUED, error=None, progress=JobProgress(), attempts=0, notices=(), timings={}
+        )
+        self._order.append(job.id)
+        self.pump()
+
+    def remove(self, job_id: str) -> None:
+        """Take a job off the list, cancelling it first if it waits; the running one has to be cancelled."""
+        if job_id == self._current:
+            return
+        self.cancel(job_id)
+        del self._jobs[job_id]
+        self._disk.do(lambda: self._store.remove_job(job_id))
+        self._events.emit(announced.JobRemoved(job_id))
+
+    def clear_ended(self) -> None:
+        for job in [job for job in self._jobs.values() if job.ended]:
+            self.remove(job.id)
+
+    def move(self, job_id: str, index: int) -> None:
+        """Put a waiting job at place ``index`` (0: next) among those that wait."""
+        if job_id not in self._order:
+            return
+        self._order.remove(job_id)
+        self._order.insert(max(0, min(index, len(self._order))), job_id)
+        for waiting in self._order:
+            self._save(self._jobs[waiting])
+        self._events.emit(announced.QueueReordered(tuple(self._order)))
+
+    def held(self) -> list[Job]:
+        """Jobs from an earlier session, waiting for the user's word."""
+        return [job for job in self._jobs.values() if job.held]
+
+    def resume_held(self) -> None:
+        for job in self.held():
+            self._update(job, held=False)
+        self.pump()
+
+    def discard_held(self) -> None:
+        for job in self.held():
+            self.remove(job.id)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._current) or any(not self._jobs[job_id].held for job_id in self._order)
+
+    # -- from the core --
+
+    def adopt(self, found: Iterable[Job]) -> None:
+        """Take over jobs whose program is gone; they wait until ``resume_held``."""
+        for job in found:
+            job = msgspec.structs.replace(job, state=JobState.QUEUED, held=True, progress=JobProgress(), attempts=0)
+            self._jobs[job.id] = job
+            self._order.append(job.id)
+            self._save(job)
+            self._events.emit(announced.JobAdded(job))
+
+    def close(self) -> None:
+        """Stop handing out jobs. What runs goes back to the queue, to be found at the next start."""
+        self._closing = True
+        if self._current:
+            job = self._jobs[self._current]
+            self._order.insert(0, job.id)
+            self._current = ""
+            self._update(job, state=JobState.QUEUED, progress=JobProgress())
+
+    def pump(self) -> None:
+        """Give the engine the next job if both are free."""
+        if self._closing or self._current or not self._next():
+            return
+        if self._engine.state in (EngineState.ABSENT, EngineState.CRASHED):
+            self._engine.start()
+        if self._engine.state is EngineState.UNUSABLE:
+            error = self._engine.status.error or ErrorInfo(ErrorCode.ENGINE_START_FAILED)
+            while job_id := self._next():
+                self._order.remove(job_id)
+                self._end(self._jobs[job_id], JobState.FAILED, error)
+        if self._engine.state is EngineState.READY:
+            self._begin(self._next())
+
+    def _next(self) -> str:
+        return next((job_id for job_id in self._order if not self._jobs[job_id].held), "")
+
+    def _begin(self, job_id: str) -> None:
+        """First take in what an earlier attempt finished, then hand the rest to the engine."""
+        job = self._jobs[job_id]
+        self._order.remove(job_id)
+        self._current = job_id
+        job = self._update(job, state=JobState.LOADING, attempts=job.attempts + 1)
+        self._disk.do(
+            lambda: self._library.take_in(job_id),
+            lambda results: self._hand_over(job_id, results),
+            lambda error: self._fail(job_id, as_info(error)),
+        )
+
+    def _hand_over(self, job_id: str, results: list[Result]) -> None:
+        if self._current != job_id or self._closing:
+            return
+        job = self._update(self._jobs[job_id], results=tuple(result.id for result in results))
+        if job_id in self._cancel_asked:
+            self._finish(job_id, JobState.CANCELLED)
+            return
+        if self._engine.state is not EngineState.READY:  # it crashed or was restarted meanwhile
+            self._requeue(job)
+            return
+        try:
+            card, _ = self._models.runnable(job.model)
+        except AtelierError as error:
+            self._fail(job_id, error.info)
+            return
+        done = tuple(int(result.recipe.get("picture", 0)) for result in results)
+        folder = str(self._library.job_folder(job_id))
+        recipe = {**self._recipe, "job": job_id, "licence": card.licence}
+        self._engine.run(protocol.Run(job_id, card.ref, job.inputs, job.count, folder, recipe, done, self._previews()))
+
+    # -- from the engine --
+
+    def hear(self, message: protocol.FromWorker) -> None:
+        """One message of the worker; those about other jobs than the current one are late and dropped."""
+        ended = isinstance(message, protocol.Finished | protocol.Failed | protocol.Cancelled)
+        if isinstance(message, protocol.Ready) or (ended and not self._current):
+            self.pump()
+        if getattr(message, "job", "") != self._current or not self._current:
+            return
+        job = self._jobs[self._current]
+        match message:
+            case protocol.Loading():
+                progress = JobProgress(pictures=job.count, fraction=message.fraction, what=message.what)
+                self._update(job, state=JobState.LOADING, progress=progress)
+            case protocol.Stage():
+                self._update(job, state=_STAGES.get(message.stage, job.state))
+            case protocol.Progress():
+                self._progress(job, message)
+            case protocol.Preview():
+                self._events.emit(
+                    announced.PreviewArrived(job.id, message.picture, message.width, message.height, message.data)
+                )
+            case protocol.Notice():
+                self._notice(job, JobNotice(message.code, message.facts))
+            case protocol.Produced():
+                self._take_in(job.id)
+            case protocol.Finished():
+                self._update(job, timings=message.timings)
+                self._finish(job.id, JobState.SUCCEEDED, memory=message.memory)
+            case protocol.Cancelled():
+                self._finish(job.id, JobState.CANCELLED)
+            case protocol.Failed():
+                self._finish(job.id, JobState.FAILED, message.error)
+            case _:
+                pass
+
+    def engine_lost(self, error: ErrorInfo) -> None:
+        """The worker is gone: the job under it is cancelled if that was asked, tried once more, or has failed."""
+        if not self._current:
+            if self._engine.state is EngineState.UNUSABLE:
+                self.pump()
+            return
+        job = self._jobs[self._current]
+        if job.id in self._cancel_asked:
+            self._finish(job.id, JobState.CANCELLED)
+        elif job.attempts < MAX_ATTEMPTS and self._engine.state is not EngineState.UNUSABLE:
+            self._notice(job, JobNotice("retried", {"reason": str(error.facts.get("reason", error.code.value))}))
+            self._requeue(self._jobs[job.id])
+        else:
+            self._finish(job.id, JobState.FAILED, error)
+
+    # -- changes --
+
+    def _progress(self, job: Job, message: protocol.Progress) -> None:
+        progress = JobProgress(
+            message.picture, message.pictures, message.step, message.steps, message.fraction, message.seconds_left
+        )
+        self._update(job, state=JobState.RUNNING, progress=progress)
+
+    def _notice(self, job: Job, notice: JobNotice) -> None:
+        self._update(job, notices=(*job.notices, notice))
+        self._events.emit(announced.JobNoticed(job.id, notice))
+
+    def _take_in(self, job_id: str) -> None:
+        self._disk.do(
+            lambda: self._library.take_in(job_id),
+            lambda results: self._took_in(job_id, results),
+            lambda error: self._fail(job_id, as_info(error)),
+        )
+
+    def _took_in(self, job_id: str, results: list[Result]) -> None:
+        job = self._jobs.get(job_id)
+        if job is None:
+            return
+        fresh = [result for result in results if result.id not in job.results]
+        self._update(job, results=tuple(result.id for result in results))
+        for result in fresh:
+            self._events.emit(announced.ResultAdded(result))
+
+    def _finish(self, job_id: str, state: JobState, error: ErrorInfo | None = None, memory: int = 0) -> None:
+        """End the job after all its pictures were taken in, then go on with the next."""
+
+        def end(_: object) -> None:
+            job = self._jobs[job_id]
+            if job_id != self._current or job.ended:
+                return
+            self._current = ""
+            self._cancel_asked.discard(job_id)
+            self._end(job, state, error)
+            if 0 < self._memory_limit() < memory:
+                log.info("the engine has grown to %d bytes and is replaced", memory)
+                self._engine.restart()
+            self.pump()
+
+        self._disk.do(lambda: None, end)
+
+    def _fail(self, job_id: str, error: ErrorInfo) -> None:
+        """Something on our own side failed: end the job, and the worker's part of it too."""
+        if self._current == job_id:
+            if self._engine.state is EngineState.BUSY:
+                self._engine.cancel(job_id)
+            self._finish(job_id, JobState.FAILED, error)
+
+    def _requeue(self, job: Job) -> None:
+        self._current = ""
+        self._order.insert(0, job.id)
+        self._update(job, state=JobState.QUEUED, progress=JobProgress())
+        self.pump()
+
+    def _end(self, job: Job, state: JobState, error: ErrorInfo | None = None) -> None:
+        self._update(job, state=state, error=error)
+        if state is not JobState.FAILED:
+            # A failed job keeps its latents, so that "finish again" need not repeat the steps.
+            self._disk.do(lambda: self._library.discard_folder(job.id))
+
+    def _update(self, job: Job, **changes: Any) -> Job:
+        """The only place where a job changes: checks the move, stores what has to survive, tells everyone."""
+        new: Job = msgspec.structs.replace(job, **changes)
+        move(JOB_MOVES, job.state, new.state)
+        self._jobs[job.id] = new
+        stays_active = job.state in ACTIVE and new.state in ACTIVE
+        if not stays_active or new.results != job.results:
+            self._save(new)
+        self._events.emit(announced.JobChanged(new))
+        return new
+
+    def _save(self, job: Job) -> None:
+        position = float(self._order.index(job.id)) if job.id in self._order else -1.0
+        self._disk.do(lambda: self._store.save_job(job, self._session, self._origin, position), failed=self._trouble)
+
+    def _trouble(self, error: Exception) -> None:
+        self._events.emit(announced.TroubleArose(as_info(error)))
+
+
+def new_id() -> str:
+    """Sorts by time, and two programs never make the same one."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def as_info(error: Exception) -> ErrorInfo:
+    """An error of our own side with a code."""
+    if isinstance(error, AtelierError):
+        return error.info
+    if isinstance(error, OSError):
+        return disk_error(error).info
+    return ErrorInfo(ErrorCode.INTERNAL, {}, f"{type(error).__name__}: {error}")

@@ -1,0 +1,135 @@
+"""Finished pictures: taken from the outbox into the pictures folder, listed in the store, found again after a crash.
+
+A picture's way is: the worker renames it whole into ``outbox/<job>/<n>.png`` -> a row is written with the path it will
+have -> it is moved there. Its id is made of job and number, so doing any of this twice, after a crash at any point,
+ends in the same state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.files import move_atomically
+from app.jobs import Result
+from app.store import Store
+from models import recipe as recipes
+
+log = logging.getLogger(__name__)
+
+
+class Library:
+    """All methods do disk work: call them on the core's background thread, or while the core starts."""
+
+    def __init__(self, store: Store, outbox: Path, pictures: Path) -> None:
+        self._store = store
+        self._outbox = outbox
+        self.pictures = pictures
+
+    def recent(self, limit: int = 60) -> list[Result]:
+        """The newest pictures first."""
+        return self._store.recent(limit)
+
+    def get(self, result_id: str) -> Result | None:
+        return self._store.result(result_id)
+
+    def job_folder(self, job_id: str) -> Path:
+        """Where the worker puts a job's files."""
+        return self._outbox / job_id
+
+    def take_in(self, job_id: str) -> list[Result]:
+        """Bring a job's finished pictures from the outbox into the library; returns all the job has by now.
+
+        Raises:
+            OSError: no room or no permission in the pictures folder; the picture stays in the outbox.
+            sqlite3.Error: the store cannot be written; likewise.
+        """
+        for file in sorted(self.job_folder(job_id).glob("*.png"), key=lambda file: (len(file.name), file.name)):
+            self._take_one(job_id, file)
+        return self._store.results_of(job_id)
+
+    def take_in_orphans(self, living: frozenset[str]) -> list[Result]:
+        """Pictures of jobs nobody works on any more: a program was killed between saving and listing."""
+        found = []
+        for folder in self._outbox.iterdir():
+            if folder.is_dir() and folder.name not in living and any(folder.glob("*.png")):
+                with contextlib.suppress(OSError):
+                    found += self.take_in(folder.name)
+                    self.discard_folder(folder.name)
+        return found
+
+    def discard_folder(self, job_id: str) -> None:
+        """Remove what a job kept while it ran, unless a finished picture still lies there."""
+        folder = self.job_folder(job_id)
+        if folder.is_dir() and not any(folder.glob("*.png")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def rebuild(self) -> int:
+        """Fill an empty store from the recipes in the picture files; returns how many were found."""
+        count = 0
+        for path in self.pictures.rglob("*.png"):
+            with contextlib.suppress(OSError):
+                recipe = recipes.read(path)
+                if recipe is not None:
+                    self._store.add_result(_result(recipe, path, str(recipe.get("job", "")), path.stat().st_mtime))
+                    count += 1
+        return count
+
+    def _take_one(self, job_id: str, file: Path) -> None:
+        recipe = recipes.read(file) or {}
+        recipe = {**recipe, "picture": int(file.stem) if file.stem.isdigit() else 1}
+        fresh = _result(recipe, file, job_id, time.time())
+        known = self._store.result(fresh.id)
+        if known is None:
+            known = _with_path(fresh, self._free_path(recipe, fresh))
+            self._store.add_result(known)
+        target = Path(known.path)
+        if target.exists():
+            file.unlink()
+            return
+        try:
+            move_atomically(file, target)
+        except OSError:
+            self._store.remove_result(known.id)
+            raise
+
+    def _free_path(self, recipe: dict[str, Any], result: Result) -> Path:
+        """``pictures/2026-11/20261123-154501-red-apple-1.png``, with a number added if that is taken."""
+        now = time.localtime(result.created)
+        slug = re.sub(r"[^\w]+", "-", result.prompt.lower(), flags=re.ASCII).strip("-")[:40].strip("-") or "picture"
+        folder = self.pictures / time.strftime("%Y-%m", now)
+        stem = f"{time.strftime('%Y%m%d-%H%M%S', now)}-{slug}-{result.seed}"
+        path, number = folder / f"{stem}.png", 2
+        while path.exists():
+            path, number = folder / f"{stem}-{number}.png", number + 1
+        return path
+
+
+def _result(recipe: dict[str, Any], path: Path, job_id: str, created: float) -> Result:
+    model, inputs = recipe.get("model", {}), recipe.get("inputs", {})
+    number = recipe.get("picture", 1)
+    identity = f"{job_id}-{number}" if job_id else f"file-{path.stem}"
+    return Result(
+        id=identity,
+        job=job_id,
+        path=str(path),
+        created=created,
+        model=str(model.get("id", "")),
+        model_name=str(model.get("name", "")),
+        prompt=str(inputs.get("prompt", "")),
+        seed=int(recipe.get("seed", 0)),
+        width=int(recipe.get("width", inputs.get("width", 0))),
+        height=int(recipe.get("height", inputs.get("height", 0))),
+        recipe=recipe,
+    )
+
+
+def _with_path(result: Result, path: Path) -> Result:
+    return msgspec.structs.replace(result, path=str(path))

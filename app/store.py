@@ -1,0 +1,170 @@
+"""The library's SQLite file: pictures and the queue. Files are the truth, this is an index that can be rebuilt.
+
+Writes come from the core's disk thread only (``SerialWorker``), reads from anywhere. Standard library sqlite3 in WAL
+mode with numbered migrations: for two tables an ORM would weigh more than it carries.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from app.jobs import Job, Result
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE jobs (
+        id TEXT PRIMARY KEY, session TEXT NOT NULL, origin TEXT NOT NULL, position REAL NOT NULL,
+        state TEXT NOT NULL, created REAL NOT NULL, body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX jobs_by_state ON jobs (state, position);
+    CREATE TABLE results (
+        id TEXT PRIMARY KEY, job TEXT NOT NULL, path TEXT NOT NULL, created REAL NOT NULL, model TEXT NOT NULL,
+        model_name TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL, width INTEGER NOT NULL,
+        height INTEGER NOT NULL, seconds REAL, recipe TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX results_by_time ON results (created DESC);
+    CREATE INDEX results_by_model ON results (model, created DESC);
+    """,
+)
+"""Step n brings ``PRAGMA user_version`` from n to n + 1. Never edit a step that was released; add one."""
+
+_RESULT = "id, job, path, created, model, model_name, prompt, seed, width, height, recipe"
+
+
+class DamagedLibraryError(Exception):
+    """The file is no database any more; it was put aside as ``aside``."""
+
+    def __init__(self, aside: Path, detail: str) -> None:
+        self.aside = aside
+        super().__init__(detail)
+
+
+class Store:
+    """Open, migrate, read and write. All methods raise ``sqlite3.Error``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db = self._open()
+        # Reads go by a connection of their own: they never wait for a write that is on its way to the disk.
+        self._reader = sqlite3.connect(path, timeout=10, check_same_thread=False)
+
+    def close(self) -> None:
+        self._reader.close()
+        self._db.close()
+
+    # -- jobs --
+
+    def save_job(self, job: Job, session: str, origin: str, position: float) -> None:
+        with self._db:
+            self._db.execute(
+                "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " session = excluded.session, position = excluded.position,"
+                " state = excluded.state, body = excluded.body",
+                (job.id, session, origin, position, job.state, job.created, msgspec.json.encode(job).decode()),
+            )
+
+    def remove_job(self, job_id: str) -> None:
+        with self._db:
+            self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+    def unfinished_jobs(self) -> list[tuple[Job, str, str]]:
+        """Jobs that have not ended, with the session and origin they belong to, in queue order."""
+        rows = self._reader.execute(
+            "SELECT id, body, session, origin FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')"
+            " ORDER BY position, created"
+        )
+        found = []
+        for job_id, body, session, origin in rows.fetchall():
+            try:
+                found.append((msgspec.json.decode(body, type=Job), session, origin))
+            except msgspec.MsgspecError:
+                log.exception("job %s in the database cannot be read", job_id)
+        return found
+
+    # -- results --
+
+    def add_result(self, result: Result) -> None:
+        recipe = msgspec.json.encode(result.recipe).decode()
+        seconds = result.recipe.get("seconds")
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    result.id, result.job, result.path, result.created, result.model, result.model_name,
+                    result.prompt, result.seed, result.width, result.height, seconds, recipe,
+                ),
+            )  # fmt: skip
+
+    def result(self, result_id: str) -> Result | None:
+        rows = self._results(f"SELECT {_RESULT} FROM results WHERE id = ?", result_id)
+        return rows[0] if rows else None
+
+    def results_of(self, job_id: str) -> list[Result]:
+        return self._results(f"SELECT {_RESULT} FROM results WHERE job = ? ORDER BY created, id", job_id)
+
+    def recent(self, limit: int) -> list[Result]:
+        return self._results(f"SELECT {_RESULT} FROM results ORDER BY created DESC, id DESC LIMIT ?", limit)
+
+    def remove_result(self, result_id: str) -> None:
+        with self._db:
+            self._db.execute("DELETE FROM results WHERE id = ?", (result_id,))
+
+    def seconds_lately(self, model: str, limit: int = 5) -> list[float]:
+        """What the last pictures of ``model`` took, in seconds, newest first."""
+        rows = self._reader.execute(
+            "SELECT seconds FROM results WHERE model = ? AND seconds IS NOT NULL ORDER BY created DESC LIMIT ?",
+            (model, limit),
+        )
+        return [float(row[0]) for row in rows]
+
+    def _results(self, query: str, *values: object) -> list[Result]:
+        rows: Iterable[tuple[object, ...]] = self._reader.execute(query, values).fetchall()
+        names = [name.strip() for name in _RESULT.split(",")]
+        return [_as_result(dict(zip(names, row, strict=True))) for row in rows]
+
+    # -- opening --
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # The core's threads take turns (see module docstring), so sqlite's own check would only be in the way.
+        db = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA foreign_keys = ON")
+            if (check := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(str(check))
+            _migrate(db)
+        except sqlite3.OperationalError:
+            db.close()
+            raise  # locked, read-only, no room: the file itself is sound
+        except sqlite3.DatabaseError as error:
+            db.close()
+            raise DamagedLibraryError(self._put_aside(), str(error)) from error
+        return db
+
+    def _put_aside(self) -> Path:
+        aside = self._path.with_name(f"{self._path.stem}-damaged-{time.strftime('%Y%m%d-%H%M%S')}.sqlite3")
+        self._path.rename(aside)
+        for ending in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        return aside
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    for number in range(version, len(MIGRATIONS)):
+        db.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+
+
+def _as_result(row: dict[str, object]) -> Result:
+    recipe = msgspec.json.decode(str(row.pop("recipe")))
+    return msgspec.convert({**row, "recipe": recipe}, Result)

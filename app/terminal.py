@@ -1,0 +1,32 @@
+"""What the commands share: exit codes, and how results and errors are written to the terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from app.messages import as_text
+from models.errors import AtelierError, ErrorCode
+
+DONE, FAILED, USAGE, NOT_INSTALLED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def print_line(text: str) -> None:
+    """To standard output, whatever its encoding can show."""
+    stream = sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def complain(error: AtelierError) -> int:
+    """Say an error on standard error and return the exit code that stands for it."""
+    sys.stderr.write(f"atelier: {as_text(error.info)}\n")
+    if error.info.detail and error.code in (ErrorCode.MODEL_NOT_INSTALLED, ErrorCode.MODEL_UNSUPPORTED):
+        sys.stderr.write(f"atelier: {error.info.detail}\n")
+    return exit_code(error.code)
+
+
+def exit_code(code: ErrorCode) -> int:
+    if code in (ErrorCode.INVALID_INPUT, ErrorCode.PICTURE_UNREADABLE):
+        return USAGE
+    return NOT_INSTALLED if code is ErrorCode.MODEL_NOT_INSTALLED else FAILED

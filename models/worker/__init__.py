@@ -1,0 +1,1 @@
+"""The engine's process: reads requests from one pipe, keeps models loaded, runs them, reports on another pipe."""

@@ -1,0 +1,157 @@
+"""One job from request to files: plan, load, run, save; falling to the cheaper plan when memory runs out."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from models import faults, protocol, recipe
+from models.card import ModelRef
+from models.errors import AtelierError, ErrorCode, disk_error
+from models.planning import DeviceFacts, Plan
+from models.runners import kind_of
+from models.runners.base import OutOfMemoryError, Picture, Runner
+from models.worker.process import resident_memory
+from models.worker.report import JobReport, SilentReport, real_clock
+from models.worker.shelf import Shelf
+
+GIB = 1024**3
+T = TypeVar("T")
+
+
+class Workshop:
+    """Loads and runs models on one device. Raises what runners raise; the loop turns that into messages."""
+
+    def __init__(
+        self,
+        device: DeviceFacts,
+        budget: int,
+        cache: Path,
+        versions: dict[str, str],
+        send: Callable[[object], None],
+        measure: Callable[[DeviceFacts], DeviceFacts] = lambda device: device,
+    ) -> None:
+        self.device = device
+        self.shelf = Shelf(budget or max(device.memory_total // 2, GIB), free_memory)
+        self._cache = cache
+        self._versions = versions
+        self._send = send
+        self._measure = measure
+        self._rungs: dict[ModelRef, int] = {}  # how far down the plans a model had to go on this device
+
+    def load_ahead(self, model: ModelRef) -> None:
+        """Load with the best plan, quietly stepping down; raises AtelierError."""
+        self._with_plans(model, SilentReport(self._send, model.id), lambda runner, plan: None)
+
+    def run(self, request: protocol.Run, cancelled: threading.Event) -> protocol.Finished:
+        """Make all pictures of ``request`` that are not done yet.
+
+        Raises:
+            AtelierError: with a code; what was already saved stays.
+            CancelledRunError: the job was cancelled.
+        """
+        report = JobReport(self._send, request, cancelled, real_clock)
+        began = real_clock()
+        folder = Path(request.folder)
+        for number in range(1, request.count + 1):
+            if number not in request.done:
+                report.begin_picture(number)
+                self._make(request, number, folder, report)
+        seconds = real_clock() - began
+        timings = {"total": seconds, "previews": report.preview_seconds}
+        return protocol.Finished(request.job, timings, resident_memory())
+
+    def _make(self, request: protocol.Run, number: int, folder: Path, report: JobReport) -> None:
+        seed = (int(request.inputs.get("seed", 0)) + number - 1) % 2**32
+        target = folder / f"{number}.png"
+        keep = folder / f"{number}.latents"
+        began = real_clock()
+
+        def attempt(runner: Runner, plan: Plan) -> tuple[Picture, Plan]:
+            report.checkpoint()
+            return runner.run(request.inputs, seed, keep, report), plan
+
+        if not target.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            picture, plan = self._with_plans(request.model, report, attempt)
+            report.stage("saving")
+            self._save(request, picture, plan, target, real_clock() - began)
+        keep.unlink(missing_ok=True)
+        self._send(protocol.Produced(request.job, number, seed, str(target)))
+
+    def _save(self, request: protocol.Run, picture: Picture, plan: Plan, target: Path, seconds: float) -> None:
+        facts = {
+            **picture.facts,
+            "width": picture.image.width,
+            "height": picture.image.height,
+            "seconds": round(seconds, 3),
+            "plan": {"device": plan.device, "dtype": plan.dtype, "placement": plan.placement.value},
+            "device": self.device.name,
+            "versions": self._versions,
+        }
+        try:
+            faults.hit("save")
+            recipe.save_png(
+                picture.image, target, recipe.build(request.model, request.inputs, picture.seed, facts, request.recipe)
+            )
+        except OSError as error:
+            raise disk_error(error, str(target.parent)) from error
+
+    def _with_plans(self, model: ModelRef, report: SilentReport, use: Callable[[Runner, Plan], T]) -> T:
+        """``use`` the loaded model; when memory runs out, load it by the next cheaper plan and use that."""
+        ladder = kind_of(model.runner).plans(model, self._measure(self.device))
+        rung = min(self._rungs.get(model, 0), len(ladder) - 1)
+        while True:
+            plan = ladder[rung]
+            try:
+                return use(self._loaded(model, plan, report), plan)
+            except OutOfMemoryError as error:
+                self.shelf.drop(model)
+                rung += 1
+                if rung == len(ladder):
+                    raise self._no_room(ladder[-1], str(error)) from error
+            # Outside the handler: the exception's frames hold the tensors that have to go first.
+            free_memory()
+            self._rungs[model] = rung
+            report.notice("cheaper_plan", plan=describe(ladder[rung]))
+
+    def _loaded(self, model: ModelRef, plan: Plan, report: SilentReport) -> Runner:
+        runner = self.shelf.get(model, plan)
+        if runner is None:
+            self.shelf.make_room(plan.needed_bytes)
+            began = real_clock()
+            report.loading(0.0, "")
+            runner = kind_of(model.runner).load(model, plan, report, self._cache)
+            self.shelf.put(model, plan, runner)
+            seconds = real_clock() - began
+            self._send(protocol.Loaded(model.id, plan, runner.memory, seconds, report.job))
+        return runner
+
+    def _no_room(self, plan: Plan, detail: str) -> AtelierError:
+        device = self._measure(self.device)
+        needed = max(plan.needed_bytes, 1) / GIB
+        return AtelierError(
+            ErrorCode.OUT_OF_MEMORY, detail, needed_gb=round(needed, 1), free_gb=round(device.memory_free / GIB, 1)
+        )
+
+
+def describe(plan: Plan) -> str:
+    """A plan in words for a notice."""
+    where = plan.placement.value.replace("_", " ")
+    return f"{where}, {plan.dtype}" + (", in tiles" if plan.vae_tiling else "")
+
+
+def free_memory() -> None:
+    """Give back what dropped models held. Touches torch only where it is already imported."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        for backend in (torch.cuda, torch.mps, torch.xpu):
+            with contextlib.suppress(RuntimeError, AttributeError, AssertionError):
+                if backend.is_available():
+                    backend.empty_cache()
