@@ -1,0 +1,121 @@
+"""The header of a safetensors file: what tensors it holds, read and checked without reading them.
+
+Format: https://huggingface.co/docs/safetensors - eight bytes of length (little endian), that many bytes of JSON, then
+the tensors' bytes, without gaps. A file is another's work until proven: nothing in the header is believed before it was
+checked against the file's size.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import msgspec
+
+MAX_HEADER = 100_000_000
+"""Bytes; the limit of the safetensors library itself."""
+MAX_DIMENSIONS = 32
+
+# Bits of one number, and torch's name of the type where it has one.
+_TYPES: dict[str, tuple[int, str]] = {
+    "F64": (64, "float64"),
+    "F32": (32, "float32"),
+    "F16": (16, "float16"),
+    "BF16": (16, "bfloat16"),
+    "F8_E4M3": (8, "float8_e4m3fn"),
+    "F8_E5M2": (8, "float8_e5m2"),
+    "I64": (64, "int64"),
+    "I32": (32, "int32"),
+    "I16": (16, "int16"),
+    "I8": (8, "int8"),
+    "U64": (64, "uint64"),
+    "U32": (32, "uint32"),
+    "U16": (16, "uint16"),
+    "U8": (8, "uint8"),
+    "BOOL": (8, "bool"),
+    "F4": (4, "float4"),
+}
+
+
+class BrokenHeaderError(Exception):
+    """The file is not a whole safetensors file; the text says what is wrong with it."""
+
+
+class _Entry(msgspec.Struct):
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What one file holds.
+
+    ``bytes_by_dtype`` tells how its weights are stored (torch's names), ``leaves`` the parameters of each layer by its
+    path ("down_blocks.0.resnets.0.conv1"), ``tensors`` all names.
+    """
+
+    tensors: frozenset[str]
+    parameters: int
+    bytes_by_dtype: dict[str, int]
+    leaves: dict[str, int]
+
+
+_ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENTRY = msgspec.json.Decoder(_Entry)
+
+
+def read_header(path: Path) -> Header:
+    """Read and check the header of ``path``; costs a read of the header only, a few milliseconds at most.
+
+    Raises:
+        BrokenHeaderError: wrong length, not JSON, or tensors that do not fill the file exactly.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or not 2 <= length <= min(MAX_HEADER, size - 8):
+            raise BrokenHeaderError(f"a header of {length} bytes in a file of {size}")
+        raw = file.read(length)
+    return _header(_entries(raw), size - 8 - length)
+
+
+def _entries(raw: bytes) -> dict[str, _Entry]:
+    try:
+        found = _ENTRIES.decode(raw)
+        return {name: _ENTRY.decode(entry) for name, entry in found.items() if name != "__metadata__"}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenHeaderError(f"the header is not what it should be: {error}") from error
+
+
+def _header(entries: dict[str, _Entry], data: int) -> Header:
+    """Count what is there, after checking that the tensors fill the ``data`` bytes without gap or overlap."""
+    parameters = end = 0
+    by_dtype: dict[str, int] = {}
+    leaves: dict[str, int] = {}
+    for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
+        count = _count(name, entry)
+        if entry.data_offsets[0] != end:
+            raise BrokenHeaderError(f"{name} begins at byte {entry.data_offsets[0]}, the one before ends at {end}")
+        end = entry.data_offsets[1]
+        stored = _TYPES.get(entry.dtype, (0, entry.dtype.lower()))[1]
+        parameters += count
+        by_dtype[stored] = by_dtype.get(stored, 0) + entry.data_offsets[1] - entry.data_offsets[0]
+        leaf = name.rpartition(".")[0]
+        leaves[leaf] = leaves.get(leaf, 0) + count
+    if end != data:
+        raise BrokenHeaderError(f"{data} bytes of tensors, {end} expected")
+    return Header(frozenset(entries), parameters, by_dtype, leaves)
+
+
+def _count(name: str, entry: _Entry) -> int:
+    """How many numbers a tensor holds. Raises BrokenHeaderError unless its shape, type and bytes agree."""
+    begin, end = entry.data_offsets
+    if not 0 <= begin <= end or len(entry.shape) > MAX_DIMENSIONS or any(side < 0 for side in entry.shape):
+        raise BrokenHeaderError(f"{name} has shape {entry.shape[:MAX_DIMENSIONS]} and offsets {begin}, {end}")
+    count = math.prod(entry.shape)
+    bits = _TYPES.get(entry.dtype, (0, ""))[0]
+    if bits and count * bits != (end - begin) * 8:
+        raise BrokenHeaderError(f"{name} has shape {entry.shape} of {entry.dtype} in {end - begin} bytes")
+    return count
