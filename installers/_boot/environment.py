@@ -264,7 +264,9 @@ class _SetUp:
         have = stamp.installed(self.venv)
         if torch_fits(have, choice):
             return False
-        self._room(choice.disk_gb)
+        begun = "triton" in have or any(name.startswith("nvidia-cu") for name in have)
+        room = 3.0 if begun else choice.disk_gb  # most of it is there already
+        self._room(room)
         if choice.index:
             index = vendor_index(choice.index, os.environ)
             failed = f"{index} cannot be reached"
@@ -277,7 +279,7 @@ class _SetUp:
             loss = f" Until it can be used, {choice.loses}; `setup` tries again." if choice.loses else ""
             self.report.say(f"     {failed}: the default package index is used instead.{loss}")
         plain = choice.without_vendor(machine)
-        self._room(plain.disk_gb)
+        self._room(min(room, plain.disk_gb) if begun else plain.disk_gb)
         with self.report.step("Install PyTorch") as step:
             if have.get("torch", "").partition("+")[2] in chooser.BUILDS:  # pip would take the other build for this one
                 self._pip(["uninstall", "-y", "torch", "torchvision"], step)
@@ -313,9 +315,9 @@ class _SetUp:
 
     def _apt(self, packages: Sequence[str], step: Step) -> bool:
         environ = {"DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+        install = ["apt-get", "-o", "DPkg::Lock::Timeout=60", "install", "-y", "--no-install-recommends", *packages]
         for command in (install, ["apt-get", "update"], install):
-            step.status(" ".join(command[:2]))
+            step.status("apt-get update" if "update" in command else f"apt-get install {packages[0]} ...")
             code, _output = self._run(command, step, environ)
             if code == 0 and command is install:
                 return True

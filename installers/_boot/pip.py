@@ -123,7 +123,10 @@ def run_logged(
 
 
 def failure(output: str, log: Path) -> Problem:
-    """pip's failure as something to show: one sentence, the end of the log, and where all of it is."""
-    lines = [line.rstrip() for line in output.splitlines() if line.strip()][-TAIL:]
-    quoted = "\n".join(f"  | {line}" for line in lines)
-    return Problem(f"{explain(output)}\n{quoted}\n  The whole log: {log}")
+    """pip's failure as something to show: one sentence, the end of the log where that helps, and where all of it is."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    sentence = explain("\n".join(lines[-40:]))
+    if sentence == UNREACHABLE:
+        return Problem(f"{sentence} (Log: {log})")
+    quoted = "\n".join(f"  | {line[:200]}" for line in lines[-TAIL:])
+    return Problem(f"{sentence}\n{quoted}\n  The whole log: {log}")

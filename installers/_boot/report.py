@@ -68,7 +68,7 @@ class Step:
         self._ended.set()
         self._ticker.join()
         self._draw("")
-        outcome = "stopped" if kind is KeyboardInterrupt else "failed" if kind or self.failed else "done"
+        outcome = "stopped" if kind in (KeyboardInterrupt, SystemExit) else "failed" if kind or self.failed else "done"
         self._report.say(f"  {self._title}: {outcome}, {self.elapsed:.1f} s")
 
     def _tick(self) -> None:

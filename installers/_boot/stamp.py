@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from installers._boot.choose import TORCH, TORCHVISION
+
 FORMAT = 1
 NAME = "atelier-setup.json"
 RELEVANT = (("build-system",), ("project",), ("tool", "setuptools"))
@@ -41,7 +43,7 @@ class Stamp:
 def project_hash(pyproject: Path) -> str:
     """Changes when an installation could come out differently; not when a linter's settings do."""
     data = tomllib.loads(pyproject.read_text(encoding="utf-8"))
-    kept: list[Any] = []
+    kept: list[Any] = [TORCH, TORCHVISION]
     for keys in RELEVANT:
         node: Any = data
         for key in keys:

@@ -404,8 +404,8 @@ def test_pip_is_followed(line: str, status: str) -> None:
 def test_failures_are_explained(output: str, words: str, tmp_path: Path) -> None:
     problem = str(pip.failure(output, tmp_path / "log"))
     assert words in problem.partition("\n")[0]
-    assert output.split()[-1] in problem
     assert str(tmp_path / "log") in problem
+    assert ("\n" in problem) == ("cannot be reached" not in words)  # without a network the log tells nothing more
 
 
 def test_pip_settings_of_the_user_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
