@@ -359,13 +359,17 @@ def refreshed(before: Stamp, missing: Sequence[system.Library]) -> Stamp:
     return replace(before, missing=tuple(one.soname for one in missing))
 
 
+def lock_path(root: Path) -> Path:
+    """The lock of this folder's set-up; outside of it, since ``.venv`` comes and goes."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    mark = hashlib.sha256(str(root).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"atelier-setup-{user}-{mark}.lock"
+
+
 @contextmanager
 def _lock(root: Path, report: Report) -> Iterator[tuple[int, ...]]:
     """One set-up at a time. Yields the descriptors that children hold, so that they keep the lock if we are killed."""
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    mark = hashlib.sha256(str(root).encode()).hexdigest()[:12]
-    path = Path(tempfile.gettempdir()) / f"atelier-setup-{user}-{mark}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    descriptor = os.open(lock_path(root), os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         told = False
         while not _try_lock(descriptor):

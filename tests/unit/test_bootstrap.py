@@ -507,3 +507,32 @@ def test_run_becomes_the_program(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 7, done.stderr
     assert json.loads(done.stdout) == ["generate", "a cat", "--json"]
+
+
+def test_without_root_the_command_is_told_and_nothing_is_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    monkeypatch.setattr(system, "venv_package", lambda: "python3.11-venv")
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert not system.may_install()
+    with pytest.raises(Problem, match=r"sudo apt install python3\.11-venv"):
+        environment._SetUp(project, Report(io.StringIO()), None, ())._need_venv_module()
+    monkeypatch.setattr(system, "missing_libraries", lambda _libraries=(): LACKING)
+    monkeypatch.setattr(system, "package_manager", lambda: "apt")
+    out = io.StringIO()
+    assert environment._SetUp(project, Report(out), None, ())._libraries() == LACKING
+    assert "sudo apt install libegl1 libwayland-cursor0 libxcb-cursor0" in out.getvalue()
+
+
+@posix_only
+def test_two_set_ups_take_turns(project: Path) -> None:
+    """The lock is the children's too: it holds until the pip of a killed set-up has ended."""
+    with environment._lock(project, Report(io.StringIO())) as hold:
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=hold)
+    with child:
+        descriptor = os.open(environment.lock_path(project), os.O_RDWR)
+        try:
+            assert not environment._try_lock(descriptor)
+            child.communicate(b"\n", timeout=60)
+            assert environment._try_lock(descriptor)
+        finally:
+            os.close(descriptor)
