@@ -15,14 +15,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 
-from models.errors import AtelierError, ErrorCode
 from models.planning import Backend, DeviceFacts, ProbeReport
+from models.planning import choose as choose
 
 CLEARLY_FASTER = 1.3
 """How many times faster bfloat16 must be than float32 to be called fast on a CPU."""
@@ -30,6 +31,9 @@ MEASURE_SECONDS = 0.004
 """Time given to each measurement: two types, two kinds of work."""
 ROUNDS = 3
 """Times each is measured, in turns, so that another program's burst does not fall on one type only."""
+
+TOO_OLD = "too old for this build of PyTorch"
+_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 
 # What a driver or an unfinished backend raises when it is asked: RuntimeError is torch's own (CUDA errors, missing
 # libraries), the others come from its thin Python layers when a build lacks a function or a field.
@@ -59,24 +63,9 @@ def examine() -> ProbeReport:
         except _DRIVER_ERRORS as error:
             problems.append(f"{name}: {type(error).__name__}: {_first_line(error)}")
     devices.append(_cpu(torch))
-    return ProbeReport(tuple(devices), tuple(problems), str(torch.__version__), _build(torch))
-
-
-def choose(devices: list[DeviceFacts], wanted: str = "auto") -> DeviceFacts:
-    """The device named ``wanted`` ("auto", "cpu", "mps", "cuda:0", "cuda"); "auto" takes the first that is no CPU.
-
-    Among several graphics cards "auto" takes the one with most memory; ties keep the driver's order.
-
-    Raises:
-        AtelierError: DEVICE_FAILED with ``device`` when there is no such device.
-    """
-    if wanted == "auto":
-        return max(devices, key=lambda facts: (facts.backend is not Backend.CPU, facts.memory_total, -facts.index))
-    for facts in devices:
-        if wanted in (facts.torch_device, facts.torch_device.split(":")[0]):
-            return facts
-    have = ", ".join(facts.torch_device for facts in devices)
-    raise AtelierError(ErrorCode.DEVICE_FAILED, f"no such device; there are: {have}", device=wanted)
+    problems += [f"{facts.name}: {TOO_OLD}" for facts in devices if not supported(torch, facts)]
+    fit = tuple(facts for facts in devices if supported(torch, facts))
+    return ProbeReport(fit, tuple(problems), str(torch.__version__), _build(torch), _versions())
 
 
 def refresh(facts: DeviceFacts) -> DeviceFacts:
@@ -143,6 +132,23 @@ def _cuda_device(torch: Any, index: int) -> DeviceFacts:
         Backend.CUDA, index, properties.name, int(total), int(free),
         capability=capability, fast_bf16=capability >= (8, 0), fast_fp16=capability >= (7, 0),
     )  # fmt: skip
+
+
+def supported(torch: Any, facts: DeviceFacts) -> bool:
+    """Whether this torch holds kernels for an NVIDIA card; without, every job would end in "no kernel image".
+
+    Kernels run on the chip they were built for and on later ones of the same major number; "compute_" code is compiled
+    by the driver for anything newer. (The torch 2.14 wheel for CUDA 13 begins at sm_75: no GTX 10xx, no V100.)
+    """
+    if facts.backend is not Backend.CUDA:
+        return True
+    for arch in torch.cuda.get_arch_list():
+        kind, _, number = str(arch).partition("_")
+        digits = number.rstrip("abcdefghijklmnopqrstuvwxyz")
+        level = (int(digits[:-1]), int(digits[-1])) if len(digits) > 1 and digits.isdigit() else (99, 0)
+        if level <= facts.capability and (kind == "compute" or level[0] == facts.capability[0]):
+            return True
+    return False
 
 
 def _xpu(torch: Any) -> list[DeviceFacts]:
@@ -264,6 +270,15 @@ def _build(torch: Any) -> str:
         if version:
             return f"{name} {version}"
     return "mps" if sys.platform == "darwin" else "cpu"
+
+
+def _versions() -> dict[str, str]:
+    """Installed versions of what the engine works with, from their metadata: importing them would take seconds."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _first_line(error: BaseException) -> str:

@@ -76,7 +76,7 @@ class FolderInfo(msgspec.Struct, frozen=True):
     pipeline: str
     parts: tuple[Part, ...]
     revision: str
-    size_bytes: int
+    total_bytes: int
     weights_bytes: int
     about: About = About()
 
@@ -119,7 +119,7 @@ def inspect(folder: Path, model: str = "") -> FolderInfo:
         pipeline=pipeline,
         parts=parts,
         revision=revision(folder),
-        size_bytes=sum(path.stat().st_size for path in _files(folder)),
+        total_bytes=sum(path.stat().st_size for path in _files(folder)),
         weights_bytes=sum(part.size_bytes for part in parts),
         about=about,
     )
@@ -328,7 +328,7 @@ def folder_name(folder: Path) -> str:
     """A name for people: "org/repo" in a hub cache (``models--org--repo/snapshots/<sha>``), else the folder's own."""
     path = folder.absolute()
     if path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--"):
-        return path.parent.parent.name.removeprefix("models--").replace("--", "/")
+        return path.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
     return path.name
 
 

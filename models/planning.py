@@ -15,7 +15,7 @@ The constants below say where they come from.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -215,6 +215,27 @@ class ProbeReport(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     torch: str = ""
     torch_build: str = ""
+    versions: dict[str, str] = {}
+
+
+# -- devices ----------------------------------------------------------------------------------------------------------
+
+
+def choose(devices: Sequence[DeviceFacts], wanted: str = "auto") -> DeviceFacts:
+    """The device named ``wanted`` ("auto", "cpu", "mps", "cuda:0", "cuda"); "auto" takes the first that is no CPU.
+
+    Among several graphics cards "auto" takes the one with most memory; ties keep the driver's order.
+
+    Raises:
+        AtelierError: DEVICE_FAILED with ``device`` when there is no such device.
+    """
+    if wanted == "auto":
+        return max(devices, key=lambda facts: (facts.backend is not Backend.CPU, facts.memory_total, -facts.index))
+    for facts in devices:
+        if wanted in (facts.torch_device, facts.torch_device.split(":")[0]):
+            return facts
+    have = ", ".join(facts.torch_device for facts in devices)
+    raise AtelierError(ErrorCode.DEVICE_FAILED, f"no such device; there are: {have}", device=wanted)
 
 
 # -- number types -----------------------------------------------------------------------------------------------------
