@@ -96,4 +96,8 @@ def read(path: Path) -> dict[str, Any] | None:
         recipe = json.loads(text) if isinstance(text, str) else None
     except (ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+    except OSError as error:
+        if error.errno is not None:
+            raise  # the file itself cannot be opened
+        return None  # Pillow's word for "no picture" and for one that is cut off
     return recipe if isinstance(recipe, dict) else None
