@@ -1,0 +1,242 @@
+"""The standard box of any diffusers pipeline: its inputs read from the pipeline table and the model's own files.
+
+Only text-to-image for now. Nothing heavy is imported: forms, the command line and the worker all make the same schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models import folders, samplers
+from models.box import BoxSchema, Override
+from models.errors import AtelierError, ErrorCode
+from models.folders import FolderInfo
+from models.inputs import MISSING, Input, InputSpec, Kind, Size
+from models.pipelines import PipelineRow, Task, row
+
+Config = Mapping[str, Any]
+
+STEPS = "steps"
+"""The box's name for what most pipelines call ``num_inference_steps``."""
+
+_MAX_STEPS = 150
+_MAX_PROMPT = 20_000
+
+
+def schema_from_folder(folder: Path, model: str = "") -> BoxSchema:
+    """The schema of the model in ``folder``; raises as ``folders.inspect`` and ``schema_of``."""
+    return schema_of(folders.inspect(folder, model))
+
+
+def schema_of(info: FolderInfo) -> BoxSchema:
+    """The schema of a model folder that was looked through, with what its ``atelier.json`` recommends.
+
+    Raises:
+        AtelierError: MODEL_UNSUPPORTED for a pipeline that is not text-to-image.
+    """
+    configs = {part.name: {**part.config, "_class_name": part.class_name} for part in info.parts}
+    return schema_for(info.pipeline, configs, info.about.recommended, info.name)
+
+
+def schema_for(
+    pipeline: str, configs: Mapping[str, Config], recommended: Mapping[str, Any] | None = None, model: str = ""
+) -> BoxSchema:
+    """The inputs that the class ``pipeline`` takes, with the defaults of its signature and its components' configs.
+
+    ``configs`` holds the components' config files by component name (absent ones are guessed around);
+    ``recommended`` replaces defaults where it names inputs that exist and its values are allowed.
+
+    Raises:
+        AtelierError: MODEL_UNSUPPORTED when the pipeline is unknown or does more than make a picture from words.
+    """
+    found = row(pipeline)
+    needs_more = found is None or set(found.required) - {"prompt"} or "prompt" not in found.inputs
+    if found is None or needs_more or found.task is not Task.TEXT_TO_IMAGE:
+        raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=model or pipeline, pipeline=pipeline)
+    specs = [*_words(found), *_sizes(found, configs), *_sampling(found, configs), *_details(found)]
+    schema = BoxSchema(tuple(specs))
+    wanted = {name: Override(default=value) for name, value in (recommended or {}).items()}
+    return schema.narrow({name: change for name, change in wanted.items() if _allowed(schema, name, change.default)})
+
+
+def size_multiple(found: PipelineRow, configs: Mapping[str, Config]) -> int:
+    """What width and height must be multiples of, in pixels: one latent, times the patch a transformer takes."""
+    factor = vae_factor(configs)
+    if found.denoiser != "transformer":
+        return factor
+    if _class(_vae(configs)) == "AutoencoderDC":
+        return factor
+    patch = configs.get("transformer", {}).get("patch_size")
+    # Families that state 1 (or nothing) pack two by two latents into a token themselves.
+    return factor * max(patch if isinstance(patch, int) else 2, 2)
+
+
+def vae_factor(configs: Mapping[str, Config]) -> int:
+    """Pixels a latent stands for, on a side. 1 for models without an autoencoder, 8 when it cannot be known."""
+    vae = _vae(configs)
+    if not vae:
+        return 1 if configs and "unet" in configs else 8
+    for key in ("scale_factor_spatial", "spatial_compression_ratio"):
+        if isinstance(vae.get(key), int):
+            return int(vae[key])
+    if isinstance(vae.get("temperal_downsample"), list):  # sic: the video autoencoders spell it so
+        return int(2 ** len(vae["temperal_downsample"]))
+    for key in ("block_out_channels", "encoder_block_out_channels"):
+        if isinstance(vae.get(key), list):
+            return int(2 ** (len(vae[key]) - 1))
+    return 8
+
+
+def native_size(found: PipelineRow, configs: Mapping[str, Config]) -> Size:
+    """The size the model was made for: stated by the signature, or by the denoiser's ``sample_size`` in latents."""
+    width, height = found.defaults.get("width"), found.defaults.get("height")
+    if isinstance(width, int) and isinstance(height, int):
+        return Size(width, height)
+    factor, stated = vae_factor(configs), configs.get(found.denoiser, {}).get("sample_size")
+    if isinstance(stated, int):
+        return Size(stated * factor, stated * factor)
+    if isinstance(stated, list) and len(stated) == 2:
+        return Size(int(stated[1]) * factor, int(stated[0]) * factor)
+    return Size(1024, 1024)
+
+
+def _words(found: PipelineRow) -> list[InputSpec]:
+    prompt = Input("Prompt", "What you want to see.", min_length=1, max_length=_MAX_PROMPT, widget="multiline")
+    avoid = Input("Avoid", "What you do not want to see (negative prompt).", max_length=_MAX_PROMPT, widget="multiline")
+    specs = [InputSpec("prompt", Kind.TEXT, MISSING, prompt)]
+    if found.negative_prompt:
+        specs.append(InputSpec("negative_prompt", Kind.TEXT, "", avoid))
+    return specs
+
+
+def _sizes(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:
+    if not {"width", "height"} <= set(found.inputs):
+        return []
+    multiple, native = size_multiple(found, configs), native_size(found, configs)
+    native = Size(_round(native.width, multiple), _round(native.height, multiple))
+    largest = max(native.width, native.height)
+    lowest = _round(min(64, largest // 2), multiple)
+    highest = 4096 if largest >= 512 else largest * 4
+    limits: dict[str, Any] = {"ge": lowest, "le": highest, "step": multiple, "multiple_of": multiple}
+    width = Input("Width", "Width of the picture in pixels.", **limits)
+    height = Input("Height", "Height of the picture in pixels.", **limits)
+    return [
+        InputSpec("width", Kind.INTEGER, native.width, width),
+        InputSpec("height", Kind.INTEGER, native.height, height),
+    ]
+
+
+def _sampling(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:
+    specs = []
+    steps = found.defaults.get("num_inference_steps")
+    if isinstance(steps, int):
+        about = Input("Steps", "How often the picture is refined. More takes longer.", ge=1, le=_MAX_STEPS, step=1)
+        specs.append(InputSpec(STEPS, Kind.INTEGER, steps, about))
+    specs += _guidances(found, configs)
+    choices = scheduler_choices(found, configs)
+    if len(choices) > 1:
+        words = "The method that turns noise into the picture; “default” is the model's own."
+        specs.append(InputSpec("scheduler", Kind.CHOICE, samplers.DEFAULT, Input("Scheduler", words, choices=choices)))
+    seed = Input("Seed", "The same seed and settings make the same picture again.")
+    return [*specs, InputSpec("seed", Kind.SEED, None, seed)]
+
+
+def _guidances(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:
+    """One input that steers how closely words are followed, and the second one of families that have two."""
+    words = "How closely the picture follows the words (CFG, classifier-free guidance)."
+    limits: dict[str, Any] = {"ge": 0.0, "le": 30.0, "step": 0.1}
+    distilled = configs.get(found.denoiser, {}).get("guidance_embeds")
+    specs: list[InputSpec] = []
+    for name in ("guidance_scale", "true_cfg_scale", "distilled_guidance_scale"):
+        default = found.defaults.get(name)
+        if name not in found.inputs or not isinstance(default, int | float):
+            continue
+        if name == "guidance_scale" and "true_cfg_scale" in found.inputs and distilled is False:
+            continue  # the model has no such input, so the slider would do nothing (FLUX schnell)
+        first = not specs
+        about = Input("Guidance", words, **limits)
+        if not first:
+            about = Input(
+                "True guidance",
+                f"{words} Above 1 “Avoid” counts and steps take twice as long.",
+                advanced=True,
+                **limits,
+            )
+        specs.append(InputSpec(name, Kind.NUMBER, float(default), about))
+    return specs
+
+
+def scheduler_choices(found: PipelineRow, configs: Mapping[str, Config]) -> tuple[str, ...]:
+    """``default`` and the names in ``models.samplers`` that fit; ``default`` alone when the pipeline fixes its own."""
+    own = configs.get("scheduler", {})
+    fixed = (
+        found.name in ("SanaSprintPipeline", "LatentConsistencyModelPipeline") or "scheduler" not in found.components
+    )
+    if fixed:
+        return (samplers.DEFAULT,)
+    return (samplers.DEFAULT, *samplers.compatible(_class(own), own, found.own_sigmas))
+
+
+_DETAILS: dict[str, tuple[Kind, Input]] = {
+    "guidance_rescale": (
+        Kind.NUMBER,
+        Input("Guidance rescale", "Takes back over-exposure that strong guidance causes.", ge=0.0, le=1.0, step=0.05),
+    ),
+    "pag_scale": (
+        Kind.NUMBER,
+        Input("Attention guidance", "Steers towards clear structure (PAG).", ge=0.0, le=20.0, step=0.1),
+    ),
+    "eta": (
+        Kind.NUMBER,
+        Input("Fresh noise", "Noise added at each step (eta); the DDIM scheduler only.", ge=0.0, le=1.0, step=0.05),
+    ),
+    "max_sequence_length": (
+        Kind.INTEGER,
+        Input("Prompt length", "Words beyond so many tokens are not read.", ge=16, le=512, step=16),
+    ),
+}
+
+
+def _details(found: PipelineRow) -> list[InputSpec]:
+    specs = []
+    for name, (kind, about) in _DETAILS.items():
+        default = found.defaults.get(name)
+        if name not in found.inputs or not isinstance(default, int | float):
+            continue
+        # Signatures state the length the text encoder was trained with: longer is not accepted by most.
+        highest = float(default) if name == "max_sequence_length" else about.le
+        words = {"ge": about.ge, "le": highest, "step": about.step}
+        full = Input(about.title, about.description, advanced=True, **words)  # type: ignore[arg-type]
+        specs.append(InputSpec(name, kind, default if kind is Kind.INTEGER else float(default), full))
+    return specs
+
+
+def _allowed(schema: BoxSchema, name: str, value: Any) -> bool:
+    """A recommendation from a model folder is somebody else's file: only values the schema itself accepts count."""
+    if name not in schema or schema[name].kind is Kind.SEED:
+        return False
+    about = schema[name].about
+    if schema[name].kind is Kind.CHOICE:
+        return value in about.choices
+    if schema[name].kind is Kind.TEXT:
+        return isinstance(value, str)
+    whole = schema[name].kind is Kind.INTEGER
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return False
+    inside = (about.ge is None or value >= about.ge) and (about.le is None or value <= about.le)
+    return inside and not (about.multiple_of and value % about.multiple_of)
+
+
+def _round(value: int, multiple: int) -> int:
+    """The multiple nearest to ``value``, at least one."""
+    return max(multiple, round(value / multiple) * multiple)
+
+
+def _vae(configs: Mapping[str, Config]) -> Config:
+    return next((configs[name] for name in ("vae", "movq", "vqvae", "vqgan") if name in configs), {})
+
+
+def _class(config: Config) -> str:
+    return str(config.get("_class_name", ""))
