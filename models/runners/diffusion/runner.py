@@ -1,0 +1,258 @@
+"""One loaded pipeline behind the standard box: a picture from inputs and a seed."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from diffusers.image_processor import VaeImageProcessor
+from PIL import Image
+
+from models import faults, samplers
+from models.errors import AtelierError, ErrorCode
+from models.pipelines import PipelineRow
+from models.planning import Placement, Plan
+from models.runners.base import OutOfMemoryError, Picture, Report
+from models.runners.diffusion import kept
+from models.runners.diffusion.decode import Decoder, finite
+from models.runners.diffusion.hooks import attribute, execution_device, tidy, watched
+from models.runners.diffusion.loading import vae_of, weight_bytes
+from models.runners.diffusion.memory import free_bytes, give_back, oom_as
+from models.runners.diffusion.preview import Colours, Previewer
+from models.runners.diffusion.schedulers import scheduler_for
+from models.schemas import STEPS
+
+log = logging.getLogger(__name__)
+
+_BLACK = 2
+"""Out of 255: a picture with nothing brighter is black."""
+
+_BINNED = {"PixArt": (32, 64, 128), "Sana": (16, 32, 64, 128)}
+"""Latent sizes for which a family has a table of trained aspect ratios; with others it refuses to use the table."""
+
+
+class BrokenLatentsError(Exception):
+    """Denoising ended in numbers that are not finite."""
+
+
+@dataclass
+class _Job:
+    """One picture in the making; ``latents`` are those handed to the decoder, ``moments`` the clock at each stage."""
+
+    inputs: dict[str, Any]
+    seed: int
+    keep: Path
+    report: Report
+    made: kept.Made
+    latents: torch.Tensor | None = None
+    moments: dict[str, float] = field(default_factory=dict)
+    scheduler: str = ""
+
+    def mark(self, stage: str) -> None:
+        self.moments.setdefault(stage, time.monotonic())
+
+    def timings(self) -> dict[str, float]:
+        """Seconds of each stage there was: "encode" (the words), "denoise", "decode"."""
+        names = {"began": "encode", "denoising": "denoise", "decoding": "decode", "ended": ""}
+        passed = [(names[stage], self.moments[stage]) for stage in names if stage in self.moments]
+        return {name: round(end - begin, 3) for (name, begin), (_, end) in itertools.pairwise(passed)}
+
+
+class DiffusionRunner:
+    """A pipeline loaded by one plan. Not thread-safe: one run at a time."""
+
+    def __init__(self, pipe: Any, folder: Path, row: PipelineRow, plan: Plan, colours: Colours | None) -> None:
+        self._pipe = pipe
+        self._folder = folder
+        self._row = row
+        self._plan = plan
+        self._colours = colours
+        self.memory = weight_bytes(pipe)
+
+    def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> Picture:
+        """See ``Runner.run``. ``inputs`` are validated values of ``models.schemas``; the pipeline is as before after
+        any error."""
+        made = kept.Made(self._row.name, int(inputs.get("width") or 0), int(inputs.get("height") or 0))
+        job = _Job(inputs, seed, keep, report, made)
+        with oom_as("run"), tidy(self._pipe):
+            report.checkpoint()
+            job.mark("began")
+            job.latents = kept.read(keep, made) if vae_of(self._pipe)[1] is not None else None
+            image = self._sampled(job) if job.latents is None else self._decoded(job)
+            image = self._not_black(job, image)
+        job.mark("ended")
+        return Picture(image, seed, self._facts(job))
+
+    def close(self) -> None:
+        """Drop the pipeline and give its memory back to the device."""
+        self._pipe = None
+        self._colours = None
+        give_back()
+
+    # -- denoising
+
+    def _sampled(self, job: _Job) -> Image.Image:
+        job.report.stage("running")
+        try:
+            return self._sample(job)
+        except BrokenLatentsError as error:
+            detail = str(error)
+        return self._sample_in_float32(job, detail)
+
+    def _sample(self, job: _Job) -> Image.Image:
+        """The whole pipeline, once, with everything that watches it."""
+        name = str(job.inputs.get("scheduler", samplers.DEFAULT))
+        scheduler = scheduler_for(name, self._pipe.scheduler, self._row)
+        job.scheduler = name if name != samplers.DEFAULT else type(scheduler).__name__
+        if self._colours is not None:
+            factor = int(getattr(self._pipe, "vae_scale_factor", 8))
+            Previewer(self._colours, job.made.width, job.made.height, factor, job.report).watch(scheduler)
+        with ExitStack() as stack:
+            steps = stack.enter_context(watched(self._pipe, self._row, job.report))
+            stack.enter_context(attribute(self._pipe, "scheduler", scheduler))
+            stack.enter_context(self._decoder_in_place(job))
+            output = self._pipe(**self._arguments(job))
+        if steps.began is not None:
+            job.moments["denoising"] = steps.began
+        image: Image.Image = output[0][0]
+        return image
+
+    def _arguments(self, job: _Job) -> dict[str, Any]:
+        """What the pipeline is called with. The generator lives on the CPU: the same seed starts from the same noise
+        on every device."""
+        named = {"num_inference_steps" if name == STEPS else name: value for name, value in job.inputs.items()}
+        named["generator"] = torch.Generator("cpu").manual_seed(job.seed)
+        named["clean_caption"] = False  # needs packages that are not ours, and only rewrites the words
+        if "use_resolution_binning" in self._row.inputs:
+            named["use_resolution_binning"] = self._has_bins()
+        return {name: value for name, value in named.items() if name in self._row.inputs}
+
+    def _has_bins(self) -> bool:
+        """Whether sizes may be moved to the nearest trained one and back; other families would not move them back."""
+        sizes = next((sizes for name, sizes in _BINNED.items() if self._row.name.startswith(name)), ())
+        return getattr(self._pipe, self._row.denoiser).config.get("sample_size") in sizes
+
+    def _sample_in_float32(self, job: _Job, detail: str) -> Image.Image:
+        """Once more with float32 weights, if there is room for them; they stay so, since this model needs it."""
+        broken = AtelierError(ErrorCode.RESULT_BROKEN, detail, what="nan")
+        movable = self._plan.placement in (Placement.WHOLE, Placement.MODEL_OFFLOAD)
+        room = free_bytes(execution_device(self._pipe))
+        if self._plan.dtype == "float32" or not movable or room < 2 * self.memory:
+            raise broken
+        job.report.notice("made_again_float32")
+        try:
+            with oom_as("run"):
+                self._cast("float32")
+                return self._sample(job)
+        except (OutOfMemoryError, BrokenLatentsError):
+            self._cast(self._plan.dtype)
+        raise broken
+
+    def _cast(self, dtype: str) -> None:
+        for module in self._pipe.components.values():
+            if isinstance(module, torch.nn.Module):
+                module.to(dtype=getattr(torch, dtype))
+        self._plan = msgspec.structs.replace(self._plan, dtype=dtype, vae_dtype=dtype)
+        self.memory = weight_bytes(self._pipe)
+
+    # -- decoding
+
+    @contextmanager
+    def _decoder_in_place(self, job: _Job) -> Iterator[None]:
+        """Within, ``vae.decode`` keeps the latents it is given on the disk and decodes them by the ladder."""
+        vae = vae_of(self._pipe)[1]
+        if vae is None:
+            yield
+            return
+        decoder = self._decoder(job.report)
+
+        @functools.wraps(vae.decode)
+        def decode(z: torch.Tensor, *args: Any, **options: Any) -> Any:
+            if faults.hit("latents"):
+                z = torch.full_like(z, float("nan"))
+            self._keep(job, z)
+            if args:
+                options["return_dict"] = args[0]
+            return decoder.decode(z, options)
+
+        with attribute(vae, "decode", decode):
+            yield
+
+    def _decoder(self, report: Report) -> Decoder:
+        return Decoder(self._pipe, self._folder, self._plan.vae_dtype, report)
+
+    def _keep(self, job: _Job, latents: torch.Tensor) -> None:
+        """Latents that are worth it are on the disk before anything is tried with them."""
+        job.mark("decoding")
+        job.report.stage("decoding")
+        if not finite(latents):
+            raise BrokenLatentsError("latents are not finite")
+        job.latents = latents
+        try:
+            kept.write(job.keep, latents, job.made)
+        except OSError as error:
+            log.warning("cannot keep the latents: %s", error)
+            job.report.notice("latents_not_kept")
+
+    def _decoded(self, job: _Job) -> Image.Image:
+        """Only the decoding, from latents that were kept."""
+        job.mark("decoding")
+        job.report.stage("decoding")
+        job.scheduler = str(job.inputs.get("scheduler", samplers.DEFAULT))
+        with torch.no_grad():
+            result = self._decoder(job.report).decode(_given(job), {"return_dict": False})
+        return self._finished(job, result[0])
+
+    def _finished(self, job: _Job, pixels: torch.Tensor) -> Image.Image:
+        """As the pipelines do after ``vae.decode``; video autoencoders give one frame too many dimensions."""
+        pixels = pixels[:, :, 0] if pixels.ndim == 5 else pixels
+        processor = getattr(self._pipe, "image_processor", None) or VaeImageProcessor()
+        size = (job.made.height, job.made.width)
+        if hasattr(processor, "resize_and_crop_tensor") and all(size) and tuple(pixels.shape[-2:]) != size:
+            pixels = processor.resize_and_crop_tensor(pixels, job.made.width, job.made.height)
+        image: Image.Image = processor.postprocess(pixels.detach(), output_type="pil")[0]
+        self._pipe.maybe_free_model_hooks()
+        return image
+
+    def _not_black(self, job: _Job, image: Image.Image) -> Image.Image:
+        """A black picture is mostly an overflow in the decoder: decode again in float32. Black again is black."""
+        if not is_black(image):
+            return image
+        if job.latents is not None:
+            with torch.no_grad():
+                result = self._decoder(job.report).decode_safely(_given(job), {"return_dict": False})
+            image = self._finished(job, result[0])
+        if is_black(image):
+            job.report.notice("result_black")
+        return image
+
+    def _facts(self, job: _Job) -> dict[str, Any]:
+        return {
+            "pipeline": self._row.name,
+            "scheduler": job.scheduler,
+            "steps": job.inputs.get(STEPS),
+            "dtype": self._plan.dtype,
+            "placement": self._plan.placement.value,
+            "timings": job.timings(),
+        }
+
+
+def is_black(image: Image.Image) -> bool:
+    """True when no pixel is brighter than 2 of 255 in any channel."""
+    bands = image.convert("RGB").split()
+    return all(band.point(lambda value: 255 * (value > _BLACK)).getbbox() is None for band in bands)
+
+
+def _given(job: _Job) -> torch.Tensor:
+    if job.latents is None:
+        raise ValueError("there are no latents to decode")
+    return job.latents
