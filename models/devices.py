@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from models.planning import Backend, DeviceFacts, ProbeReport
+from models.planning import TOO_OLD, Backend, DeviceFacts, ProbeReport
 from models.planning import choose as choose
 
 CLEARLY_FASTER = 1.3
@@ -32,7 +32,6 @@ MEASURE_SECONDS = 0.004
 ROUNDS = 3
 """Times each is measured, in turns, so that another program's burst does not fall on one type only."""
 
-TOO_OLD = "too old for this build of PyTorch"
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 
 # What a driver or an unfinished backend raises when it is asked: RuntimeError is torch's own (CUDA errors, missing

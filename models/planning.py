@@ -208,6 +208,10 @@ class Verdict(msgspec.Struct, frozen=True):
     plan: Plan | None = None
 
 
+TOO_OLD = "too old for this build of PyTorch"
+"""How a problem ends that is about a card for which the installed torch holds no kernels."""
+
+
 class ProbeReport(msgspec.Struct, frozen=True):
     """What a probe of the machine found: devices (best first, the CPU last), versions, and what went wrong in words."""
 
