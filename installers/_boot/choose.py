@@ -146,7 +146,8 @@ def _wish(machine: Machine, wanted: str) -> Choice | Refusal:
     if wanted not in BUILDS:
         return Refusal(f"There is no PyTorch build called {wanted}: choose one of {', '.join(BUILDS)}, default.")
     build = BUILDS[wanted]
-    return Choice(wanted, build.device, "as asked", _index(wanted), build.disk_gb, machine.notes)
+    loses = f"the default build stands in for {wanted}"
+    return Choice(wanted, build.device, "as asked", _index(wanted), build.disk_gb, machine.notes, loses)
 
 
 def _index(label: str) -> str:

@@ -129,6 +129,7 @@ def test_a_wish_is_honoured_and_a_wrong_one_named() -> None:
     wish = choose(LINUX, "cu126")
     assert isinstance(wish, Choice)
     assert wish.index == VENDOR + "cu126"
+    assert wish.loses  # so that no other build is taken to be as good
     default = choose(LINUX, "default")
     assert isinstance(default, Choice)
     assert default.index is None
