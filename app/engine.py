@@ -207,6 +207,8 @@ class Engine:
         if generation != self._generation:
             return
         started = self.state is not EngineState.STARTING
+        if self._process is not None:
+            _close_pipes(self._process)
         self._process = self._writer = None
         error = self._fatal or ErrorInfo(
             ErrorCode.ENGINE_CRASHED if started else ErrorCode.ENGINE_START_FAILED,
@@ -296,6 +298,10 @@ def _end(process: subprocess.Popen[bytes], wait: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    _close_pipes(process)
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with contextlib.suppress(OSError):
