@@ -76,10 +76,10 @@ def _conclude(
     else:
         for path in outputs:
             print_line(str(path))
-        if error is not None:
-            complain(AtelierError.from_info(error))
-        elif job.state is JobState.CANCELLED:
-            sys.stderr.write("atelier: cancelled\n")
+    if error is not None:
+        complain(AtelierError.from_info(error))
+    elif job.state is JobState.CANCELLED:
+        sys.stderr.write("atelier: cancelled\n")
     if job.state is JobState.CANCELLED:
         return INTERRUPTED
     return DONE if status == "succeeded" else exit_code(error.code) if error else FAILED

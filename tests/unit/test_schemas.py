@@ -97,12 +97,20 @@ def test_sizes_by_family() -> None:
     assert size(oblong) == (768, 512)
 
 
+def test_where_one_step_fails_two_are_asked_for() -> None:
+    stretched = {**FLOW, "shift_terminal": 0.02}
+    assert schema_for("QwenImagePipeline", {"scheduler": stretched})["steps"].about.ge == 2
+    assert schema_for("FluxPipeline", FLUX)["steps"].about.ge == 1
+    assert schema_for("PixArtAlphaPipeline", {"scheduler": PNDM})["steps"].about.ge == 2
+    assert schema_for("PixArtAlphaPipeline", {"scheduler": {"_class_name": "LCMScheduler"}})["steps"].about.ge == 1
+
+
 def test_a_small_model_has_small_bounds() -> None:
     vae = {"_class_name": "AutoencoderTiny", "block_out_channels": [64, 64, 64]}
     schema = schema_for("StableDiffusionPipeline", {"vae": vae, "unet": {"sample_size": 16}})
     assert size(schema) == (64, 64)
     about = schema["width"].about
-    assert (about.ge, about.le, about.multiple_of) == (32, 256, 4)
+    assert (about.ge, about.le, about.multiple_of) == (32, 256, 8)
 
 
 def test_recommendations_are_taken_where_the_schema_allows_them() -> None:
