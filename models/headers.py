@@ -116,6 +116,7 @@ def _count(name: str, entry: _Entry) -> int:
         raise BrokenHeaderError(f"{name} has shape {entry.shape[:MAX_DIMENSIONS]} and offsets {begin}, {end}")
     count = math.prod(entry.shape)
     bits = _TYPES.get(entry.dtype, (0, ""))[0]
-    if bits and count * bits != (end - begin) * 8:
+    # Of a type not known here only so much is sure: a number takes at least a bit.
+    if count * (bits or 1) > (end - begin) * 8 or (bits and count * bits != (end - begin) * 8):
         raise BrokenHeaderError(f"{name} has shape {entry.shape} of {entry.dtype} in {end - begin} bytes")
     return count
