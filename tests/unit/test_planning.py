@@ -184,6 +184,12 @@ def test_quantized_weights_keep_their_size() -> None:
     assert planning.weight_bytes(msgspec.structs.replace(packed, quantized=False), "float32") == 24_000_000_000
 
 
+def test_t5_is_larger_than_float16_says() -> None:
+    t5 = Component("text_encoder_2", 4_800_000_000, "bfloat16", "T5EncoderModel")
+    assert planning.weight_bytes(t5, "bfloat16") == 9_600_000_000
+    assert planning.weight_bytes(t5, "float16") == 12_000_000_000
+
+
 def test_verdict_does_not_depend_on_what_is_loaded_now() -> None:
     busy = msgspec.structs.replace(MACHINES["RTX 3060"], memory_free=1 * GIB)
     idle = planning.verdict(MODELS["sdxl"], MACHINES["RTX 3060"])
