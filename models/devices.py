@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 import psutil
 
-from models.planning import TOO_OLD, Backend, DeviceFacts, ProbeReport
-from models.planning import choose as choose
+from models.machine import TOO_OLD, Backend, DeviceFacts, ProbeReport
+from models.machine import choose as choose
 
 CLEARLY_FASTER = 1.3
 """How many times faster bfloat16 must be than float32 to be called fast on a CPU."""

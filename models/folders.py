@@ -17,7 +17,7 @@ import msgspec
 
 from models.errors import AtelierError, ErrorCode
 from models.headers import BrokenHeaderError, Header, read_header
-from models.planning import Component, Needs
+from models.machine import Component, Needs
 
 INDEX = "model_index.json"
 ABOUT = "atelier.json"
