@@ -5,6 +5,7 @@ Only text-to-image for now. Nothing heavy is imported: forms, the command line a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,15 +63,14 @@ def schema_for(
 
 
 def size_multiple(found: PipelineRow, configs: Mapping[str, Config]) -> int:
-    """What width and height must be multiples of, in pixels: one latent, times the patch a transformer takes."""
+    """What width and height must be multiples of, in pixels: one latent, times the patch a transformer takes, and 8,
+    which most pipelines insist on whatever their autoencoder does."""
     factor = vae_factor(configs)
-    if found.denoiser != "transformer":
-        return factor
-    if _class(_vae(configs)) == "AutoencoderDC":
-        return factor
-    patch = configs.get("transformer", {}).get("patch_size")
-    # Families that state 1 (or nothing) pack two by two latents into a token themselves.
-    return factor * max(patch if isinstance(patch, int) else 2, 2)
+    if found.denoiser == "transformer" and _class(_vae(configs)) != "AutoencoderDC":
+        patch = configs.get("transformer", {}).get("patch_size")
+        # Families that state 1 (or nothing) pack two by two latents into a token themselves.
+        factor *= max(patch if isinstance(patch, int) else 2, 2)
+    return math.lcm(factor, 8)
 
 
 def vae_factor(configs: Mapping[str, Config]) -> int:
@@ -132,7 +132,9 @@ def _sampling(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSp
     specs = []
     steps = found.defaults.get("num_inference_steps")
     if isinstance(steps, int):
-        about = Input("Steps", "How often the picture is refined. More takes longer.", ge=1, le=_MAX_STEPS, step=1)
+        lowest = _fewest_steps(found, configs)
+        words = "How often the picture is refined. More takes longer."
+        about = Input("Steps", words, ge=lowest, le=_MAX_STEPS, step=1)
         specs.append(InputSpec(STEPS, Kind.INTEGER, steps, about))
     specs += _guidances(found, configs)
     choices = scheduler_choices(found, configs)
@@ -141,6 +143,15 @@ def _sampling(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSp
         specs.append(InputSpec("scheduler", Kind.CHOICE, samplers.DEFAULT, Input("Scheduler", words, choices=choices)))
     seed = Input("Seed", "The same seed and settings make the same picture again.")
     return [*specs, InputSpec("seed", Kind.SEED, None, seed)]
+
+
+def _fewest_steps(found: PipelineRow, configs: Mapping[str, Config]) -> int:
+    """Two where one step fails: PixArt takes one for a sign of the one-step model and expects that model's scheduler;
+    stretching the noise levels to a terminal shift divides by zero with one level (Qwen-Image)."""
+    scheduler = configs.get("scheduler", {})
+    one_step = "LCM" in _class(scheduler)
+    pixart = found.name.startswith("PixArt") and not one_step
+    return 2 if pixart or scheduler.get("shift_terminal") else 1
 
 
 def _guidances(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:

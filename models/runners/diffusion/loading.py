@@ -28,6 +28,9 @@ VAE_NAMES = ("vae", "movq", "vqvae", "vqgan")
 """What families call the part that turns latents into pixels."""
 
 _OFFLINE: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
+_MISFITS = ("size mismatch", "expected shape", "meta tensor", "ignore_mismatched_sizes")
+"""Words in what the libraries say of tensors that do not fit the configuration beside them."""
+
 _PLACING = 0.95
 """Fraction of the loading at which all weights are read and only their placing is left."""
 
@@ -69,7 +72,13 @@ def _load_parts(info: FolderInfo, plan: Plan, model: str, report: Report) -> dic
 def _load_part(folder: Path, part: Part, plan: Plan) -> Any:
     dtype = getattr(torch, plan.vae_dtype if part.name in VAE_NAMES else plan.dtype)
     options = {**_OFFLINE, "dtype": dtype, **({"variant": part.variant} if part.variant else {})}
-    module = _class_of(part).from_pretrained(folder / part.name, **options)
+    cls = _class_of(part)
+    if not issubclass(cls, diffusers.ModelMixin):
+        return cls.from_pretrained(folder / part.name, **options).eval()
+    module, info = cls.from_pretrained(folder / part.name, output_loading_info=True, **options)
+    lost = sorted(set(info["missing_keys"]) & {name for name, _ in module.named_parameters()})
+    if lost:  # diffusers would make them up at random and only log it
+        raise SafetensorError(f"{len(lost)} tensors are in no file: {lost[0]}...")
     return module.eval()
 
 
@@ -108,11 +117,11 @@ def _named_errors(model: str, pipeline: str, file: str) -> Iterator[None]:
         if error.errno is not None:
             raise  # the disk or the memory failed, not the model
         raise AtelierError(ErrorCode.MODEL_INCOMPLETE, str(error), model=model, file=file) from error
-    except RuntimeError as error:
-        if "size mismatch" in str(error) or "meta tensor" in str(error):
+    except (RuntimeError, ImportError, AttributeError, ValueError, KeyError, TypeError) as error:
+        if any(words in str(error) for words in _MISFITS):
             raise AtelierError(ErrorCode.MODEL_CORRUPT, str(error), model=model, file=file) from error
-        raise
-    except (ImportError, AttributeError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, RuntimeError):
+            raise  # the device's, most likely
         detail = f"{file}: {type(error).__name__}: {error}"
         raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, detail, model=model, pipeline=pipeline) from error
 

@@ -37,7 +37,7 @@ def oom_as(stage: str) -> Iterator[None]:
     """Turn any out-of-memory within into ``OutOfMemoryError(stage)`` that holds no tensors alive.
 
     The frames of the original hold the very tensors whose room is needed for the next try, so they are cleared and the
-    original is not chained.
+    original is not shown as its cause.
     """
     detail = None
     try:
@@ -49,7 +49,7 @@ def oom_as(stage: str) -> Iterator[None]:
         traceback.clear_frames(error.__traceback__)
     if detail is not None:
         give_back()
-        raise OutOfMemoryError(stage, detail)
+        raise OutOfMemoryError(stage, detail) from None
 
 
 def give_back() -> None:

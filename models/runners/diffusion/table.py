@@ -114,7 +114,9 @@ def _guidance(call: dict[str, inspect.Parameter]) -> str:
 
 
 def _own_sigmas(cls: type[DiffusionPipeline]) -> bool:
-    return bool(re.search(r"np\.linspace\(|\bmu=mu\b", inspect.getsource(cls.__call__)))
+    """Read from the source: levels made with linspace, or a shift of the levels that is always handed over."""
+    ways = r"linspace\(|sigmas is None|set_timesteps\(sigmas|\bmu=mu\b|mu = calculate_shift\(self"
+    return bool(re.search(ways, inspect.getsource(cls.__call__)))
 
 
 def _deprecated(cls: type[DiffusionPipeline]) -> bool:

@@ -1,0 +1,254 @@
+"""The way from latents to pixels, with memory or numbers failing on it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Ear, Loaded
+from safetensors.torch import load_file, save_file
+
+from models.errors import AtelierError, ErrorCode
+from models.planning import Placement, Plan
+from models.runners.base import OutOfMemoryError, Picture
+from models.runners.diffusion.decode import Decoder
+from models.runners.diffusion.memory import is_oom, oom_as
+from models.runners.diffusion.runner import is_black
+
+
+def difference(a: Picture, b: Picture) -> float:
+    return float(np.abs(np.asarray(a.image, dtype=float) - np.asarray(b.image, dtype=float)).mean())
+
+
+@pytest.mark.parametrize("family", ["sd", "qwen_image"])
+def test_without_room_for_the_whole_it_decodes_in_tiles(
+    family: str, loaded: Callable[[str], Loaded], faults: dict[str, str], tmp_path: Path
+) -> None:
+    model = loaded(family)
+    whole = model.run(tmp_path / "whole")
+    faults["decode:whole"] = "oom"
+    ear = Ear()
+    tiled = model.run(tmp_path / "tiled", ear=ear)
+    assert ear.notices == ["decode_tiled"]
+    assert tiled.image.size == whole.image.size
+    assert not model.pipe.vae.use_tiling
+    faults.clear()
+    assert difference(model.run(tmp_path / "again"), whole) == 0  # the tiles did not stay
+
+
+def test_without_room_for_tiles_it_decodes_on_the_cpu(sd: Loaded, faults: dict[str, str], tmp_path: Path) -> None:
+    whole = sd.run(tmp_path / "whole")
+    faults.update({"decode:whole": "oom", "decode:tiled": "oom"})
+    ear = Ear()
+    assert difference(sd.run(tmp_path / "cpu", ear=ear), whole) < 0.01
+    assert ear.notices == ["decode_on_cpu"]
+
+
+def test_without_any_room_the_latents_are_still_there(sd: Loaded, faults: dict[str, str], keep: Path) -> None:
+    whole = sd.run(keep.with_name("whole"))
+    faults.update({"decode:whole": "oom", "decode:tiled": "oom", "decode:cpu": "oom"})
+    with pytest.raises(OutOfMemoryError) as caught:
+        sd.run(keep)
+    assert caught.value.stage == "decode"
+    faults.clear()
+    ear = Ear()
+    assert difference(sd.run(keep, ear=ear), whole) == 0
+    assert ear.stages == ["decoding"]
+
+
+def test_pixels_that_are_not_finite_are_decoded_again(sd: Loaded, faults: dict[str, str], tmp_path: Path) -> None:
+    whole = sd.run(tmp_path / "whole")
+    faults["decode:whole"] = "nan"
+    ear = Ear()
+    assert difference(sd.run(tmp_path / "nan", ear=ear), whole) < 0.01
+    assert ear.notices == ["decoded_again_float32"]
+
+
+def test_pixels_that_stay_broken_are_an_error(sd: Loaded, keep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any, latents: torch.Tensor, options: dict[str, Any]) -> tuple[torch.Tensor]:
+        return (torch.full((1, 3, 64, 64), float("inf")),)
+
+    monkeypatch.setattr(Decoder, "_as_planned", broken)
+    monkeypatch.setattr(Decoder, "_fresh", lambda self, device, *rest: broken(self, *rest))
+    with pytest.raises(AtelierError) as caught:
+        sd.run(keep)
+    assert caught.value.code is ErrorCode.RESULT_BROKEN
+    assert caught.value.info.facts == {"what": "nan"}
+
+
+def test_latents_that_are_not_finite_are_an_error_in_float32(sd: Loaded, faults: dict[str, str], keep: Path) -> None:
+    faults["latents"] = "nan"
+    with pytest.raises(AtelierError) as caught:
+        sd.run(keep)
+    assert caught.value.code is ErrorCode.RESULT_BROKEN
+    assert not keep.exists()
+    faults.clear()
+    sd.run(keep)
+
+
+def test_latents_that_are_not_finite_in_half_precision_are_made_again(
+    folder_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Loaded(folder_of("sd"), tmp_path, Plan(device="cpu", dtype="float16", vae_dtype="float32"))
+    unet = model.pipe.unet
+    monkeypatch.setattr(unet, "forward", overflowing(unet.forward))
+    ear = Ear()
+    picture = model.run(tmp_path / "latents", ear=ear)
+    assert ear.notices == ["made_again_float32"]
+    assert picture.facts["dtype"] == "float32"
+    assert not is_black(picture.image)
+    ear = Ear()
+    model.run(tmp_path / "next", ear=ear)
+    assert ear.notices == []  # it stays in the type that works
+
+
+def overflowing(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def broken(sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        result = forward(sample, *args, **kwargs)
+        scale = float("inf") if sample.dtype == torch.float16 else 1.0
+        return tuple(item * scale for item in result)
+
+    return broken
+
+
+def black_vae(model: Loaded, monkeypatch: pytest.MonkeyPatch, everywhere: bool) -> None:
+    def black(self: Any, *_: Any) -> tuple[torch.Tensor]:
+        return (torch.full((1, 3, 64, 64), -1.0),)
+
+    monkeypatch.setattr(Decoder, "_as_planned", black)
+    if everywhere:
+        monkeypatch.setattr(Decoder, "_fresh", black)
+
+
+def test_a_black_picture_is_decoded_again(sd: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = sd.run(tmp_path / "right")
+    black_vae(sd, monkeypatch, everywhere=False)
+    ear = Ear()
+    assert difference(sd.run(tmp_path / "black", ear=ear), right) < 0.01
+    assert ear.notices == ["decoded_again_float32"]
+
+
+def test_a_picture_that_is_meant_to_be_black_is_black(
+    sd: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    black_vae(sd, monkeypatch, everywhere=True)
+    ear = Ear()
+    assert is_black(sd.run(tmp_path / "black", ear=ear).image)
+    assert ear.notices == ["decoded_again_float32", "result_black"]
+
+
+def test_a_full_disk_costs_the_kept_latents_and_not_the_picture(sd: Loaded, faults: dict[str, str], keep: Path) -> None:
+    faults["keep"] = "full"
+    ear = Ear()
+    sd.run(keep, ear=ear)
+    assert ear.notices == ["latents_not_kept"]
+    assert list(keep.parent.glob("latents*")) == []
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "other size", "other pipeline", "nan"])
+def test_kept_latents_that_cannot_be_used_are_made_again(sd: Loaded, keep: Path, damage: str) -> None:
+    right = sd.run(keep)
+    about = {"pipeline": "StableDiffusionPipeline", "width": "64", "height": "64"}
+    latents = load_file(keep)
+    if damage == "empty":
+        keep.write_bytes(b"")
+    elif damage == "cut":
+        keep.write_bytes(keep.read_bytes()[:-100])
+    elif damage == "other size":
+        save_file(latents, keep, {**about, "width": "128"})
+    elif damage == "other pipeline":
+        save_file(latents, keep, {**about, "pipeline": "FluxPipeline"})
+    else:
+        save_file({"latents": latents["latents"] * float("nan")}, keep, about)
+    ear = Ear()
+    assert difference(sd.run(keep, ear=ear), right) == 0
+    assert ear.stages == ["running", "decoding"]
+    assert set(load_file(keep)) == {"latents"}
+
+
+def test_memory_running_out_within_a_step_is_said_so(sd: Loaded, faults: dict[str, str], keep: Path) -> None:
+    faults["step"] = "oom"
+    with pytest.raises(OutOfMemoryError) as caught:
+        sd.run(keep)
+    assert caught.value.stage == "run"
+    faults.clear()
+    sd.run(keep)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError(
+            "MPS backend out of memory (MPS allocated: 18.00 GB, other allocations: 1 GB, max allowed: 20 GB)"
+        ),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+)
+def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:
+    assert is_oom(error)
+    with pytest.raises(OutOfMemoryError, match="load"), oom_as("load"):
+        raise error
+
+
+def test_what_filled_the_memory_is_let_go() -> None:
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    def hungry() -> None:
+        tensor = torch.zeros(10)
+        held.append(weakref.ref(tensor))
+        raise MemoryError
+
+    with pytest.raises(OutOfMemoryError) as caught, oom_as("run"):
+        hungry()
+    assert caught.value.stage == "run"
+    assert held[0]() is None
+
+
+def test_other_errors_are_left_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match="shape"), oom_as("load"):
+        raise RuntimeError("shape mismatch")
+    assert not is_oom(OSError(28, "No space left on device"))
+
+
+@pytest.mark.parametrize("placement", [Placement.GROUP_OFFLOAD, Placement.MODEL_OFFLOAD])
+def test_other_placements_make_the_same_picture(
+    placement: Placement, sd: Loaded, folder_of: Callable[[str], Path], tmp_path: Path, faults: dict[str, str]
+) -> None:
+    plan = Plan(device="cpu", placement=placement, vae_tiling=True, vae_slicing=True)
+    model = Loaded(folder_of("sd"), tmp_path, plan)
+    assert model.pipe.vae.use_slicing
+    right = sd.run(tmp_path / "right")
+    assert difference(model.run(tmp_path / "latents"), right) < 0.01
+    faults.update({"decode:whole": "oom", "decode:tiled": "oom"})
+    assert difference(model.run(tmp_path / "cpu"), right) < 0.01
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("family", ["sd", "sdxl", "flux"])
+def test_half_precision_with_a_float32_decoder(
+    family: str, dtype: str, folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    model = Loaded(folder_of(family), tmp_path, Plan(device="cpu", dtype=dtype, vae_dtype="float32"))
+    assert model.pipe.vae.dtype == torch.float32
+    assert getattr(model.pipe, "unet", None) is None or model.pipe.unet.dtype == getattr(torch, dtype)
+    first = model.run(tmp_path / "latents")
+    assert difference(model.run(tmp_path / "latents"), first) == 0
+    assert first.facts["dtype"] == dtype
+
+
+def test_an_autoencoder_that_overflows_in_float16_is_never_run_in_it(
+    folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    model = Loaded(folder_of("sdxl"), tmp_path, Plan(device="cpu", dtype="float16", vae_dtype="float16"))
+    assert model.pipe.vae.config.force_upcast
+    first = model.run(tmp_path / "latents")
+    assert difference(model.run(tmp_path / "latents"), first) == 0
