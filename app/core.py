@@ -52,7 +52,8 @@ class Core:
         self._store, damaged = self._open_store()
         pictures = Path(self.settings.value.pictures_folder or paths.pictures).expanduser()
         self.library = Library(self._store, paths.outbox, pictures)
-        self.models = Models(self.settings, self.events, ASSETS, default_hub_cache())
+        later = self._disk.do if origin == "window" else None
+        self.models = Models(self.settings, self.events, ASSETS, default_hub_cache(), later)
         self.engine = Engine(
             engine_python(self.settings.value.engine_python), self._hello(), paths.logs, dispatcher, self.events
         )

@@ -21,7 +21,7 @@ from app.files import copy_atomically, folder_problem
 from app.jobs import Job, JobProgress
 from app.messages import notice_words, words
 from app.paths import default_paths
-from app.states import JobState
+from app.states import EngineState, JobState
 from app.terminal import DONE, FAILED, INTERRUPTED, complain, exit_code, print_line
 from models.errors import AtelierError, ErrorInfo, InvalidInputError, Problem, disk_error
 
@@ -50,6 +50,7 @@ def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, in
     stop = Interrupts()
     view: View = JsonView() if options.json else BarView()
     core.events.subscribe(announced.JobChanged, lambda event: view.changed(event.job))
+    core.events.subscribe(announced.EngineChanged, lambda event: view.engine(event.state))
     core.events.subscribe(announced.JobNoticed, lambda e: view.notice(notice_words(e.notice.code, e.notice.facts)))
     core.events.subscribe(announced.ResultAdded, lambda event: view.picture(event.result.path, event.result.seed))
     core.models.runnable(model)  # before the engine is started: a wrong id is answered at once
@@ -201,6 +202,8 @@ class Interrupts:
 class View:
     """What happens, as it happens."""
 
+    def engine(self, state: EngineState) -> None: ...
+
     def changed(self, job: Job) -> None: ...
 
     def picture(self, path: str, seed: int) -> None: ...
@@ -263,6 +266,10 @@ class BarView(View):
         self._bar.set_postfix_str(left, refresh=False)
         self._bar.n = p.fraction
         self._bar.refresh()
+
+    def engine(self, state: EngineState) -> None:
+        if state is EngineState.STARTING:
+            self._bar.set_description_str("Starting the engine")
 
     def notice(self, sentence: str) -> None:
         self._bar.write(sentence, file=sys.stderr)

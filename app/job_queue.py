@@ -57,6 +57,8 @@ class JobQueue:
         self._jobs: dict[str, Job] = {}
         self._order: list[str] = []  # ids of waiting jobs, next first
         self._current = ""
+        self._run = ""  # the current try's name on the wire: words of an earlier try of the same job are late
+        self._runs = 0
         self._closing = False
         self._cancel_asked: set[str] = set()
 
@@ -96,7 +98,7 @@ class JobQueue:
         job = self._jobs[job_id]
         if job_id == self._current:
             self._cancel_asked.add(job_id)
-            self._engine.cancel(job_id)
+            self._engine.cancel(self._run)
         elif job.state is JobState.QUEUED:
             self._order.remove(job_id)
             self._end(job, JobState.CANCELLED)
@@ -198,6 +200,8 @@ class JobQueue:
         job = self._jobs[job_id]
         self._order.remove(job_id)
         self._current = job_id
+        self._runs += 1
+        self._run = f"{job_id}.{self._runs}"
         job = self._update(job, state=JobState.LOADING, attempts=job.attempts + 1)
         self._disk.do(
             lambda: self._library.take_in(job_id),
@@ -223,7 +227,9 @@ class JobQueue:
         done = tuple(int(result.recipe.get("picture", 0)) for result in results)
         folder = str(self._library.job_folder(job_id))
         recipe = {**self._recipe, "job": job_id, "licence": card.licence}
-        self._engine.run(protocol.Run(job_id, card.ref, job.inputs, job.count, folder, recipe, done, self._previews()))
+        self._engine.run(
+            protocol.Run(self._run, card.ref, job.inputs, job.count, folder, recipe, done, self._previews())
+        )
 
     # -- from the engine --
 
@@ -232,7 +238,7 @@ class JobQueue:
         ended = isinstance(message, protocol.Finished | protocol.Failed | protocol.Cancelled)
         if isinstance(message, protocol.Ready) or (ended and not self._current):
             self.pump()
-        if getattr(message, "job", "") != self._current or not self._current:
+        if not self._current or getattr(message, "job", "") != self._run:
             return
         job = self._jobs[self._current]
         match message:
@@ -307,9 +313,11 @@ class JobQueue:
     def _finish(self, job_id: str, state: JobState, error: ErrorInfo | None = None, memory: int = 0) -> None:
         """End the job after all its pictures were taken in, then go on with the next."""
 
+        run = self._run
+
         def end(_: object) -> None:
             job = self._jobs[job_id]
-            if job_id != self._current or job.ended:
+            if job_id != self._current or run != self._run or job.ended:
                 return
             self._current = ""
             self._cancel_asked.discard(job_id)
@@ -325,7 +333,7 @@ class JobQueue:
         """Something on our own side failed: end the job, and the worker's part of it too."""
         if self._current == job_id:
             if self._engine.state is EngineState.BUSY:
-                self._engine.cancel(job_id)
+                self._engine.cancel(self._run)
             self._finish(job_id, JobState.FAILED, error)
 
     def _requeue(self, job: Job) -> None:

@@ -9,7 +9,7 @@ import difflib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,9 @@ from models.planning import DeviceFacts
 from models.schemas import schema_from_folder
 
 log = logging.getLogger(__name__)
+
+Later = Callable[[Callable[[], dict[str, "ModelEntry"]], Callable[[dict[str, "ModelEntry"]], None]], None]
+"""Does the first function elsewhere, then calls the second with its answer on the owner thread."""
 
 EMBEDDED = "pocket"
 INDEX = "model_index.json"
@@ -44,23 +47,27 @@ class ModelEntry(msgspec.Struct, frozen=True):
 class Models:
     """All models on this computer. Looking one up reads a few small files, no weights."""
 
-    def __init__(self, settings: SettingsStore, events: EventBus, assets: Path, hub_cache: Path) -> None:
+    def __init__(
+        self, settings: SettingsStore, events: EventBus, assets: Path, hub_cache: Path, later: Later | None = None
+    ) -> None:
+        """``later(work, then)`` does ``work`` off the owner thread; without it everything is looked up at once."""
         self._settings = settings
         self._events = events
         self._assets = assets
         self._hub_cache = hub_cache
+        self._later = later
         self._device: DeviceFacts | None = None
-        self._known: dict[str, ModelEntry] | None = None
+        self._known: dict[str, ModelEntry] = {}
+        self._looked = False
 
     def entries(self) -> list[ModelEntry]:
-        """Every model found, the embedded one first; broken ones too, with their problem."""
-        if self._known is None:
-            found = {}
-            for model_id, folder, revision in self._folders():
-                found[model_id] = self._entry(model_id, folder, revision)
-            if os.environ.get("ATELIER_FAKE") == "1":
-                found["fake"] = fake_entry()
-            self._known = found
+        """Every model found so far, the embedded one first; broken ones too, with their problem.
+
+        With ``later`` the first call knows the embedded model only; the others are announced by ``ModelsChanged``.
+        """
+        if not self._known:
+            self._known = self._look(embedded_only=self._later is not None)
+            self._looked = self._later is None
         return list(self._known.values())
 
     def get(self, model_id: str) -> ModelEntry:
@@ -70,6 +77,9 @@ class Models:
             AtelierError: MODEL_NOT_INSTALLED, naming near ids.
         """
         known = {entry.card.id: entry for entry in self.entries()}
+        if model_id not in known and not self._looked:
+            known = self._look()
+            self._found(known)
         if model_id in known:
             return known[model_id]
         folder = Path(model_id).expanduser()
@@ -115,11 +125,28 @@ class Models:
     def refresh(self, device: DeviceFacts | None = None) -> None:
         """Look again, and judge what fits by ``device`` from now on."""
         self._device = device or self._device
-        self._known = None
+        if self._later is None:
+            self._found(self._look())
+        else:
+            self._later(self._look, self._found)
+
+    def _look(self, embedded_only: bool = False) -> dict[str, ModelEntry]:
+        """Read what is on the disk. Touches nothing else, so it may run on any thread."""
+        found = {}
+        for model_id, folder, revision in self._folders():
+            found[model_id] = self._entry(model_id, folder, revision)
+            if embedded_only:
+                break
+        if os.environ.get("ATELIER_FAKE") == "1":
+            found["fake"] = fake_entry()
+        return found
+
+    def _found(self, known: dict[str, ModelEntry]) -> None:
+        self._known, self._looked = known, True
         self._events.emit(ModelsChanged())
 
     def _folders(self) -> Iterator[tuple[str, Path, str]]:
-        """Id, folder and revision ("" when it has to be worked out) of every model."""
+        """Id, folder and revision ("" when it has to be worked out) of every model, the embedded one first."""
         embedded = self._assets / EMBEDDED
         if (embedded / INDEX).is_file():
             yield EMBEDDED, embedded, ""

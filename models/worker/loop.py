@@ -92,7 +92,7 @@ class Worker:
         began = real_clock()
         versions = {"python": platform.python_version()}
         for runner in hello.runners:
-            versions.update(warm_up(runner))
+            versions |= {name: str(version) for name, version in warm_up(runner).items()}
         # With no heavy runner there is no torch to ask; the processor is all a light runner needs.
         device, measure = plain_cpu(), lambda facts: facts
         if hello.runners:

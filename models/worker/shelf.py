@@ -57,6 +57,9 @@ class Shelf:
         for model in tuple(self._models):
             self.drop(model)
 
+    def runners(self) -> list[Runner]:
+        return [loaded.runner for loaded in self._models.values()]
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(model.id for model in self._models)
