@@ -6,7 +6,6 @@ The form's schema and the verdict whether a model fits this machine are made her
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -156,20 +155,17 @@ class Models:
         yield from hub_models(self._hub_cache)
 
     def _entry(self, model_id: str, folder: Path, revision: str) -> ModelEntry:
-        about = _about(folder)
-        name = str(about.get("name") or (model_id if "/" not in model_id else folder.name))
-        if model_id.count("/") == 1 and not Path(model_id).is_absolute():
-            name = str(about.get("name") or model_id.split("/")[1])
+        about = folders.read_about(folder)
+        name = about.name or (model_id if model_id == EMBEDDED else folders.folder_name(folder))
         card = ModelCard(ModelRef(model_id, name, "diffusers", str(folder), revision))
         try:
-            info = folders.inspect(folder)
-            card = msgspec.structs.replace(
-                card,
-                ref=msgspec.structs.replace(card.ref, revision=revision or folders.revision(folder)),
-                summary=str(about.get("summary", "")),
-                licence=str(about.get("licence", "")),
+            info = folders.inspect(folder, name)
+            card = ModelCard(
+                ref=msgspec.structs.replace(card.ref, revision=revision or info.revision),
+                summary=about.summary,
+                licence=about.licence,
                 pipeline=info.pipeline,
-                examples=_texts(about.get("examples")),
+                examples=about.examples,
                 size_bytes=info.total_bytes,
             )
             schema = schema_from_folder(folder, name)
@@ -216,15 +212,3 @@ def _models_in(folder: Path) -> Iterator[Path]:
         yield folder
     elif folder.is_dir():
         yield from sorted(index.parent for index in folder.glob(f"*/{INDEX}"))
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()
-
-
-def _about(folder: Path) -> dict[str, object]:
-    try:
-        about = json.loads((folder / "atelier.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}

@@ -19,12 +19,17 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class Shelf:
-    """Loaded models by reference and plan. ``budget`` in bytes bounds their weights together; 0 means one model."""
+    """Loaded models by reference and plan. ``budget`` in bytes bounds their weights together; one always fits."""
 
     def __init__(self, budget: int, after_drop: Callable[[], None] = lambda: None) -> None:
         self.budget = budget
         self._after_drop = after_drop
         self._models: OrderedDict[ModelRef, Loaded] = OrderedDict()
+
+    def plan(self, model: ModelRef) -> Plan | None:
+        """How the model is loaded; None if it is not."""
+        loaded = self._models.get(model)
+        return loaded.plan if loaded else None
 
     def get(self, model: ModelRef, plan: Plan) -> Runner | None:
         """The loaded runner, now the most recently used; one loaded by another plan is dropped."""
@@ -39,7 +44,7 @@ class Shelf:
 
     def make_room(self, needed: int) -> None:
         """Drop the least recently used until ``needed`` bytes more would fit."""
-        while self._models and self._total() + needed > self.budget:
+        while self._models and self.total() + needed > self.budget:
             self.drop(next(iter(self._models)))
 
     def put(self, model: ModelRef, plan: Plan, runner: Runner) -> None:
@@ -60,9 +65,6 @@ class Shelf:
     def runners(self) -> list[Runner]:
         return [loaded.runner for loaded in self._models.values()]
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(model.id for model in self._models)
-
-    def _total(self) -> int:
+    def total(self) -> int:
+        """Bytes of weights kept loaded."""
         return sum(loaded.runner.memory for loaded in self._models.values())

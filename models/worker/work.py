@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from models import faults, protocol, recipe
 from models.card import ModelRef
 from models.errors import AtelierError, ErrorCode, disk_error
-from models.planning import DeviceFacts, Plan
+from models.planning import Backend, DeviceFacts, Placement, Plan, worker_memory_budget
 from models.runners import kind_of
 from models.runners.base import OutOfMemoryError, Picture, Runner
 from models.worker.process import resident_memory
@@ -37,12 +39,12 @@ class Workshop:
         measure: Callable[[DeviceFacts], DeviceFacts] = lambda device: device,
     ) -> None:
         self.device = device
-        self.shelf = Shelf(budget or max(device.memory_total // 2, GIB), free_memory)
+        self.shelf = Shelf(budget or worker_memory_budget(device), free_memory)
         self._cache = cache
         self._versions = versions
         self._send = send
         self._measure = measure
-        self._rungs: dict[ModelRef, int] = {}  # how far down the plans a model had to go on this device
+        self._failed: dict[ModelRef, set[tuple[str, str, Placement, bool]]] = {}  # plans that ran out of memory
 
     def load_ahead(self, model: ModelRef) -> None:
         """Load with the best plan, quietly stepping down; raises AtelierError."""
@@ -104,21 +106,37 @@ class Workshop:
 
     def _with_plans(self, model: ModelRef, report: SilentReport, use: Callable[[Runner, Plan], T]) -> T:
         """``use`` the loaded model; when memory runs out, load it by the next cheaper plan and use that."""
-        ladder = kind_of(model.runner).plans(model, self._measure(self.device))
-        rung = min(self._rungs.get(model, 0), len(ladder) - 1)
+        # A loaded model stays as it is loaded: free memory looks smaller now that it is there.
+        plan = self.shelf.plan(model) or self._best_plan(model)
         while True:
-            plan = ladder[rung]
             try:
                 return use(self._loaded(model, plan, report), plan)
             except OutOfMemoryError as error:
-                self.shelf.drop(model)
-                rung += 1
-                if rung == len(ladder):
-                    raise self._no_room(ladder[-1], str(error)) from error
+                failure = str(error)
             # Outside the handler: the exception's frames hold the tensors that have to go first.
+            self.shelf.drop(model)
             free_memory()
-            self._rungs[model] = rung
-            report.notice("cheaper_plan", plan=describe(ladder[rung]))
+            self._failed.setdefault(model, set()).add(_rung(plan))
+            plan = self._best_plan(model, failure)
+            report.notice("cheaper_plan", plan=describe(plan))
+
+    def _best_plan(self, model: ModelRef, failure: str = "") -> Plan:
+        """The best plan that has not run out of memory yet; what other loaded models hold counts as free.
+
+        Raises:
+            AtelierError: OUT_OF_MEMORY when none is left or none can work, or the model's own problem.
+        """
+        device, kept = self._measure(self.device), self.shelf.total()
+        facts = msgspec.structs.replace(
+            device, memory_free=device.memory_free + kept, ram_free=device.ram_free + (kept if is_shared(device) else 0)
+        )
+        ladder = kind_of(model.runner).plans(model, facts)
+        failed = self._failed.get(model, set())
+        for plan in ladder:
+            if _rung(plan) not in failed:
+                return plan
+        needed, free = max(ladder[-1].needed_bytes, 1) / GIB, device.memory_free / GIB
+        raise AtelierError(ErrorCode.OUT_OF_MEMORY, failure, needed_gb=round(needed, 1), free_gb=round(free, 1))
 
     def _loaded(self, model: ModelRef, plan: Plan, report: SilentReport) -> Runner:
         runner = self.shelf.get(model, plan)
@@ -132,12 +150,15 @@ class Workshop:
             self._send(protocol.Loaded(model.id, plan, runner.memory, seconds, report.job))
         return runner
 
-    def _no_room(self, plan: Plan, detail: str) -> AtelierError:
-        device = self._measure(self.device)
-        needed = max(plan.needed_bytes, 1) / GIB
-        return AtelierError(
-            ErrorCode.OUT_OF_MEMORY, detail, needed_gb=round(needed, 1), free_gb=round(device.memory_free / GIB, 1)
-        )
+
+def is_shared(device: DeviceFacts) -> bool:
+    """True where the device computes in the computer's own memory."""
+    return device.backend in (Backend.CPU, Backend.MPS)
+
+
+def _rung(plan: Plan) -> tuple[str, str, Placement, bool]:
+    """What makes a plan another plan; estimates of its memory may change from one time to the next."""
+    return plan.dtype, plan.vae_dtype, plan.placement, plan.vae_tiling
 
 
 def describe(plan: Plan) -> str:
