@@ -99,7 +99,7 @@ def test_latents_that_are_not_finite_in_half_precision_are_made_again(
     monkeypatch.setattr(unet, "forward", overflowing(unet.forward))
     ear = Ear()
     picture = model.run(tmp_path / "latents", ear=ear)
-    assert ear.notices == ["made_again_float32"]
+    assert ear.notices == ["run_again_float32"]
     assert picture.facts["dtype"] == "float32"
     assert not is_black(picture.image)
     ear = Ear()
@@ -211,6 +211,22 @@ def test_what_filled_the_memory_is_let_go() -> None:
         hungry()
     assert caught.value.stage == "run"
     assert held[0]() is None
+
+
+@pytest.mark.parametrize(
+    "error", [torch.AcceleratorError("CUDA error: device-side assert triggered"), RuntimeError("HIP error: unknown")]
+)
+def test_a_device_that_fails_is_named(
+    error: RuntimeError, sd: Loaded, keep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(sd.pipe.unet, "forward", fail)
+    with pytest.raises(AtelierError) as caught:
+        sd.run(keep)
+    assert caught.value.code is ErrorCode.DEVICE_FAILED
+    assert caught.value.info.facts == {"device": "cpu"}
 
 
 def test_other_errors_are_left_as_they_are() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -120,8 +121,25 @@ def test_kept_latents_give_the_same_picture_without_denoising(model: Loaded, kee
     again = model.run(keep, seed=11, ear=ear)
     assert again.image.tobytes() == first.image.tobytes()
     assert ear.stages == ["decoding"]
+    assert ear.notices == ["latents_reused"]
     assert ear.steps == []
     assert "denoise" not in again.facts["timings"]
+
+
+def test_a_size_moved_to_a_trained_one_comes_back_as_asked(loaded: Callable[[str], Loaded], tmp_path: Path) -> None:
+    model = loaded("pixart")
+    transformer = model.pipe.transformer
+    before = transformer.config.sample_size
+    transformer.register_to_config(sample_size=32)
+    try:
+        first = model.run(tmp_path / "latents", width=128, height=64, steps=2)
+        with safe_open(tmp_path / "latents", framework="pt") as file:
+            assert file.get_slice("latents").get_shape() != [1, 4, 16, 32]
+        again = model.run(tmp_path / "latents", width=128, height=64, steps=2)
+    finally:
+        transformer.register_to_config(sample_size=before)
+    assert first.image.size == (128, 64)
+    assert again.image.tobytes() == first.image.tobytes()
 
 
 def test_previews_come_at_every_step(model: Loaded, keep: Path) -> None:

@@ -16,9 +16,9 @@ import torch
 
 from models import faults
 from models.errors import AtelierError, ErrorCode
-from models.planning import TILE
+from models.planning import TILE, Plan
 from models.runners.base import OutOfMemoryError, Report
-from models.runners.diffusion.hooks import execution_device, repeated_blocks
+from models.runners.diffusion.hooks import repeated_blocks
 from models.runners.diffusion.loading import enable_tiling, vae_of
 from models.runners.diffusion.memory import oom_as
 from models.schemas import vae_factor
@@ -35,13 +35,13 @@ class Decoder:
     the CPU in float32 whatever the plan was.
     """
 
-    def __init__(self, pipe: Any, folder: Path, dtype: str, report: Report) -> None:
-        self._pipe = pipe
-        self._name, self._vae = vae_of(pipe)
-        self._folder = folder / self._name
+    def __init__(self, pipe: Any, folder: Path, plan: Plan, report: Report) -> None:
+        name, self._vae = vae_of(pipe)
+        self._folder = folder / name
+        self._device = torch.device(plan.device)
         # Autoencoders that say so overflow in float16; SDXL casts its own up and back around each decode.
-        upcast = dtype == "float16" and self._vae.config.get("force_upcast")
-        self._dtype: torch.dtype = torch.float32 if upcast else getattr(torch, dtype)
+        upcast = plan.vae_dtype == "float16" and self._vae.config.get("force_upcast")
+        self._dtype: torch.dtype = torch.float32 if upcast else getattr(torch, plan.vae_dtype)
         self._report = report
         self._original = self._vae.decode
         self._ways: tuple[tuple[str, str, Attempt], ...] = (
@@ -65,7 +65,7 @@ class Decoder:
         self._report.notice("decoded_again_float32")
         try:
             with oom_as("decode"):
-                result = self._fresh(execution_device(self._pipe), latents, options)
+                result = self._fresh(self._device, latents, options)
         except OutOfMemoryError:
             with oom_as("decode"):
                 result = self._on_cpu(latents, options)
@@ -93,8 +93,7 @@ class Decoder:
     def _as_planned(self, latents: torch.Tensor, options: dict[str, Any]) -> Any:
         if self._vae.dtype != self._dtype:
             self._vae.to(dtype=self._dtype)
-        device = execution_device(self._pipe)
-        return self._original(latents.to(device, self._dtype), **options)
+        return self._original(latents.to(self._device, self._dtype), **options)
 
     def _tiled(self, latents: torch.Tensor, options: dict[str, Any]) -> Any:
         """In tiles of at most half the picture; None when this autoencoder cannot."""

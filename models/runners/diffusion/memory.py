@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from contextlib import contextmanager
 import psutil
 import torch
 
+from models.errors import AtelierError, ErrorCode
 from models.runners.base import OutOfMemoryError
+
+_FAILED = re.compile(r"\b(CUDA|HIP|XPU|MPS|cuDNN|cuBLAS|MIOpen) (error|failed)|device-side assert", re.IGNORECASE)
 
 _WORDS = (
     "out of memory",
@@ -50,6 +54,20 @@ def oom_as(stage: str) -> Iterator[None]:
     if detail is not None:
         give_back()
         raise OutOfMemoryError(stage, detail) from None
+
+
+@contextmanager
+def device_failures(device: str) -> Iterator[None]:
+    """A device that stopped working (lost, hung, or an assertion in a kernel), as DEVICE_FAILED naming it.
+
+    Nothing on it can be trusted afterwards: the worker process should be replaced.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if is_oom(error) or not (isinstance(error, torch.AcceleratorError) or _FAILED.search(str(error))):
+            raise
+        raise AtelierError(ErrorCode.DEVICE_FAILED, str(error), device=device) from error
 
 
 def give_back() -> None:

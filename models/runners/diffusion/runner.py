@@ -24,9 +24,9 @@ from models.planning import Placement, Plan
 from models.runners.base import OutOfMemoryError, Picture, Report
 from models.runners.diffusion import kept
 from models.runners.diffusion.decode import Decoder, finite
-from models.runners.diffusion.hooks import attribute, execution_device, tidy, watched
+from models.runners.diffusion.hooks import attribute, tidy, watched
 from models.runners.diffusion.loading import vae_of, weight_bytes
-from models.runners.diffusion.memory import free_bytes, give_back, oom_as
+from models.runners.diffusion.memory import device_failures, free_bytes, give_back, oom_as
 from models.runners.diffusion.preview import Colours, Previewer
 from models.runners.diffusion.schedulers import scheduler_for
 from models.schemas import STEPS
@@ -83,7 +83,7 @@ class DiffusionRunner:
         any error."""
         made = kept.Made(self._row.name, int(inputs.get("width") or 0), int(inputs.get("height") or 0))
         job = _Job(inputs, seed, keep, report, made)
-        with oom_as("run"), tidy(self._pipe):
+        with oom_as("run"), device_failures(self._plan.device), tidy(self._pipe):
             report.checkpoint()
             job.mark("began")
             job.latents = kept.read(keep, made) if vae_of(self._pipe)[1] is not None else None
@@ -145,10 +145,10 @@ class DiffusionRunner:
         """Once more with float32 weights, if there is room for them; they stay so, since this model needs it."""
         broken = AtelierError(ErrorCode.RESULT_BROKEN, detail, what="nan")
         movable = self._plan.placement in (Placement.WHOLE, Placement.MODEL_OFFLOAD)
-        room = free_bytes(execution_device(self._pipe))
+        room = free_bytes(torch.device(self._plan.device))
         if self._plan.dtype == "float32" or not movable or room < 2 * self.memory:
             raise broken
-        job.report.notice("made_again_float32")
+        job.report.notice("run_again_float32")
         try:
             with oom_as("run"):
                 self._cast("float32")
@@ -188,7 +188,7 @@ class DiffusionRunner:
             yield
 
     def _decoder(self, report: Report) -> Decoder:
-        return Decoder(self._pipe, self._folder, self._plan.vae_dtype, report)
+        return Decoder(self._pipe, self._folder, self._plan, report)
 
     def _keep(self, job: _Job, latents: torch.Tensor) -> None:
         """Latents that are worth it are on the disk before anything is tried with them."""
@@ -207,6 +207,7 @@ class DiffusionRunner:
         """Only the decoding, from latents that were kept."""
         job.mark("decoding")
         job.report.stage("decoding")
+        job.report.notice("latents_reused")
         job.scheduler = str(job.inputs.get("scheduler", samplers.DEFAULT))
         with torch.no_grad():
             result = self._decoder(job.report).decode(_given(job), {"return_dict": False})
