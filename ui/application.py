@@ -1,0 +1,86 @@
+"""Starts the window: application, fonts, theme, core, and an orderly end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QApplication
+
+from ui.bridge import QtDispatcher
+from ui.shell import MainWindow
+from ui.theme.apply import Theme
+from ui.theme.icons import app_icon
+from ui.viewmodels.ports import CorePort
+from ui.viewmodels.workspace import Workspace
+
+
+def application(argv: Sequence[str] | None = None) -> QApplication:
+    """The one application; made when there is none yet."""
+    found = QApplication.instance()
+    if isinstance(found, QApplication):
+        return found
+    app = QApplication(list(argv) if argv is not None else ["atelier"])
+    app.setApplicationName("atelier")
+    app.setApplicationDisplayName("Atelier")
+    app.setDesktopFileName("atelier")
+    app.setWindowIcon(app_icon())
+    return app
+
+
+def theme_of(app: QApplication) -> Theme:
+    found = app.findChild(QObject, "theme")
+    if isinstance(found, Theme):
+        return found
+    made = Theme(app)
+    made.setObjectName("theme")
+    return made
+
+
+def open_window(core: CorePort | None = None, argv: Sequence[str] | None = None) -> MainWindow:
+    """Build and show the window; the core starts right after it is on the screen.
+
+    A core that is given stays its giver's to close; one made here is closed with the window.
+    """
+    app = application(argv)
+    theme = theme_of(app)
+    own = core is None
+    if core is None:
+        core = _make_core(app)
+    theme.choose(core.settings.value.theme)
+    workspace = Workspace(core)
+    window = MainWindow(workspace, theme)
+    workspace.setParent(window)
+    if own:
+        window.closed.connect(core.close)
+    window.show()
+    QTimer.singleShot(0, window, core.start)
+    return window
+
+
+def _make_core(app: QApplication) -> CorePort:
+    from app.core import Core
+    from app.paths import default_paths
+
+    dispatcher = QtDispatcher(app)
+    return Core(default_paths(), dispatcher, origin="window")
+
+
+def run() -> int:
+    """The window until it is closed. SIGINT and SIGTERM close it as the user would."""
+    app = application(sys.argv)
+    window = open_window()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        window.close()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    # Python sees signals only while it runs: let it, a few times a second.
+    pulse = QTimer(app)
+    pulse.timeout.connect(lambda: None)
+    pulse.start(250)
+    return app.exec()

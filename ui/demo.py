@@ -1,0 +1,347 @@
+"""A core that does only what it is told: the stage for screenshots and for the window's tests.
+
+It keeps the face of ``app.core.Core`` (``ui.viewmodels.ports`` says which part) with real settings, schemas, events and
+job states; there is no engine, instead ``begin``, ``step``, ``preview``, ``finish`` and ``fail`` play one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app import events as announced
+from app.jobs import Job, JobNotice, JobProgress, Result
+from app.paths import Paths
+from app.settings import SettingsStore
+from app.states import JOB_MOVES, EngineState, JobState, move
+from models.box import BoxSchema
+from models.card import ModelCard, ModelRef
+from models.errors import AtelierError, ErrorCode, ErrorInfo
+from models.inputs import MISSING, Input, InputSpec, Kind
+from models.planning import Backend, DeviceFacts
+from ui.demo_pictures import encoded, landscape, noisy
+
+GIB = 2**30
+GPU = DeviceFacts(Backend.CUDA, 0, "GeForce RTX 3060", 12 * GIB, int(3.9 * GIB), 32 * GIB, 20 * GIB)
+
+
+@dataclass(frozen=True)
+class DemoEntry:
+    card: ModelCard
+    schema: BoxSchema | None = None
+    problem: ErrorInfo | None = None
+    fit: str = "unknown"
+
+
+def full_schema() -> BoxSchema:
+    """Every kind of input there is."""
+    size = {"ge": 256, "le": 2048, "multiple_of": 16, "step": 16}
+    return BoxSchema(
+        (
+            InputSpec("prompt", Kind.TEXT, MISSING, Input("Prompt", min_length=1, max_length=2000, widget="multiline")),
+            InputSpec("image", Kind.IMAGE, None, Input("Picture", "Start from this picture.")),
+            InputSpec("width", Kind.INTEGER, 768, Input("Width", "Width of the picture in pixels.", **size)),  # type: ignore[arg-type]
+            InputSpec("height", Kind.INTEGER, 512, Input("Height", "Height of the picture in pixels.", **size)),  # type: ignore[arg-type]
+            InputSpec("steps", Kind.INTEGER, 8, Input("Steps", "More steps take longer and add detail.", 1, 50)),
+            InputSpec("guidance_scale", Kind.NUMBER, 3.5, Input("Guidance", "CFG scale.", 0, 20, step=0.5)),
+            InputSpec("seed", Kind.SEED, None, Input("Seed", "The same seed gives the same picture.")),
+            InputSpec(
+                "negative_prompt", Kind.TEXT, "", Input("Avoid", max_length=2000, widget="multiline", advanced=True)
+            ),
+            InputSpec(
+                "scheduler",
+                Kind.CHOICE,
+                "euler",
+                Input("Scheduler", choices=("euler", "dpm++", "unipc"), advanced=True),
+            ),
+            InputSpec("clip_skip", Kind.INTEGER, 0, Input("Skip layers", "CLIP skip.", 0, 4, advanced=True)),
+            InputSpec("tiling", Kind.BOOLEAN, False, Input("Seamless", "Edges meet when tiled.", advanced=True)),
+        )
+    )
+
+
+def small_schema() -> BoxSchema:
+    size = {"ge": 64, "le": 64, "multiple_of": 64}
+    return BoxSchema(
+        (
+            InputSpec("prompt", Kind.TEXT, MISSING, Input("Prompt", min_length=1, max_length=200, widget="multiline")),
+            InputSpec("width", Kind.INTEGER, 64, Input("Width", **size)),  # type: ignore[arg-type]
+            InputSpec("height", Kind.INTEGER, 64, Input("Height", **size)),  # type: ignore[arg-type]
+            InputSpec("steps", Kind.INTEGER, 12, Input("Steps", "", 1, 50)),
+            InputSpec("seed", Kind.SEED, None, Input("Seed")),
+        )
+    )
+
+
+def demo_entries() -> list[DemoEntry]:
+    klein = ModelRef("klein", "FLUX.2 klein 4B", "diffusers")
+    pocket = ModelRef("pocket", "Pocket", "diffusers")
+    long = "Stable-Diffusion-XL-Lightning-8-step-distilled-with-a-very-long-community-fine-tune-name-v2.1-final"
+    prompts = ("a lighthouse on a cliff at dusk", "a fox reading a newspaper", "paper city, morning light")
+    return [
+        DemoEntry(
+            ModelCard(klein, "Quick, detailed pictures", "Apache-2.0", examples=prompts, size_bytes=8 * GIB),
+            full_schema(),
+            fit="fast",
+        ),
+        DemoEntry(
+            ModelCard(pocket, "Pictograms in seconds", "CC-BY-4.0", examples=("red apple", "blue house", "happy cat")),
+            small_schema(),
+            fit="fast",
+        ),
+        DemoEntry(
+            ModelCard(ModelRef("long", long, "diffusers"), "", "OpenRAIL++-M", size_bytes=14 * GIB),
+            full_schema(),
+            fit="offload",
+        ),
+        DemoEntry(
+            ModelCard(ModelRef("broken", "PixArt Sigma", "diffusers"), "", "OpenRAIL++"),
+            problem=ErrorInfo(
+                ErrorCode.MODEL_INCOMPLETE,
+                {"model": "PixArt Sigma", "file": "transformer/diffusion_pytorch_model-00002-of-00003.safetensors"},
+            ),
+        ),
+    ]
+
+
+class DemoModels:
+    def __init__(self, core: DemoCore, entries: list[DemoEntry]) -> None:
+        self._core = core
+        self.all = entries
+        self.removed: list[str] = []
+
+    def entries(self) -> list[DemoEntry]:
+        return list(self.all)
+
+    def get(self, id: str) -> DemoEntry:
+        for entry in self.all:
+            if entry.card.id == id:
+                return entry
+        raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=id)
+
+    def add_folder(self, path: Path) -> DemoEntry:
+        if not (path / "model_index.json").is_file():
+            raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=path.name, pipeline="no model")
+        entry = DemoEntry(ModelCard(ModelRef(str(path), path.name, "diffusers", str(path))), small_schema())
+        self.all.append(entry)
+        folders = self._core.settings.value.model_folders
+        self._core.settings.change(model_folders=(*folders, str(path)))
+        self._core.events.emit(announced.ModelsChanged())
+        return entry
+
+    def remove_folder(self, path: str) -> None:
+        folders = self._core.settings.value.model_folders
+        self._core.settings.change(model_folders=tuple(folder for folder in folders if folder != path))
+        self.all = [entry for entry in self.all if entry.card.id != path]
+        self._core.events.emit(announced.ModelsChanged())
+
+
+class DemoQueue:
+    def __init__(self, core: DemoCore) -> None:
+        self._core = core
+        self._jobs: dict[str, Job] = {}
+        self._order: list[str] = []
+        self._numbers = itertools.count(1)
+
+    def jobs(self) -> list[Job]:
+        ended = [job for job in self._jobs.values() if job.id not in self._order]
+        return ended + [self._jobs[id] for id in self._order]
+
+    def get(self, id: str) -> Job:
+        return self._jobs[id]
+
+    def submit(self, model_id: str, inputs: dict[str, Any], count: int = 1) -> Job:
+        entry = self._core.models.get(model_id)
+        if entry.problem is not None or entry.schema is None:
+            raise AtelierError.from_info(entry.problem or ErrorInfo(ErrorCode.INTERNAL))
+        return self.add(model_id, entry.schema.validate(inputs), count)
+
+    def add(self, model_id: str, inputs: dict[str, Any], count: int = 1, held: bool = False) -> Job:
+        number = next(self._numbers)
+        name = self._core.models.get(model_id).card.name
+        job = Job(f"job{number}", model_id, name, inputs, count, 1_790_000_000.0 + number, held=held)
+        self._jobs[job.id] = job
+        self._order.append(job.id)
+        self._core.events.emit(announced.JobAdded(job))
+        return job
+
+    def change(self, id: str, **changes: Any) -> Job:
+        old = self._jobs[id]
+        job = msgspec.structs.replace(old, **changes)
+        move(JOB_MOVES, old.state, job.state)
+        if job.state is not JobState.QUEUED and id in self._order:
+            self._order.remove(id)
+        self._jobs[id] = job
+        self._core.events.emit(announced.JobChanged(job))
+        return job
+
+    def cancel(self, id: str) -> None:
+        self._core.cancelled.append(id)
+        if not self._jobs[id].ended:
+            self.change(id, state=JobState.CANCELLED)
+
+    def cancel_all(self) -> None:
+        for id in [job.id for job in self._jobs.values() if not job.ended]:
+            self.cancel(id)
+
+    def retry(self, id: str) -> None:
+        self._order.append(id)
+        self.change(id, state=JobState.QUEUED, error=None, progress=JobProgress())
+
+    def remove(self, id: str) -> None:
+        if id in self._order:
+            self._order.remove(id)
+        del self._jobs[id]
+        self._core.events.emit(announced.JobRemoved(id))
+
+    def clear_ended(self) -> None:
+        for job in [job for job in self._jobs.values() if job.ended]:
+            self.remove(job.id)
+
+    def move(self, id: str, index: int) -> None:
+        self._order.remove(id)
+        self._order.insert(index, id)
+        self._core.events.emit(announced.QueueReordered(tuple(self._order)))
+
+    def held(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.held]
+
+    def resume_held(self) -> None:
+        for job in self.held():
+            self.change(job.id, held=False)
+
+    def discard_held(self) -> None:
+        for job in self.held():
+            self.remove(job.id)
+
+
+@dataclass
+class DemoLibrary:
+    results: list[Result] = field(default_factory=list)
+
+    def recent(self, limit: int = 60) -> list[Result]:
+        return self.results[:limit]
+
+    def get(self, id: str) -> Result | None:
+        return next((result for result in self.results if result.id == id), None)
+
+
+class DemoEngine:
+    def __init__(self, core: DemoCore) -> None:
+        self._core = core
+        self.status = announced.EngineChanged(EngineState.STARTING)
+        self.restarts = 0
+
+    @property
+    def state(self) -> EngineState:
+        return self.status.state
+
+    def become(self, state: EngineState, device: DeviceFacts | None = None, error: ErrorInfo | None = None) -> None:
+        self.status = announced.EngineChanged(state, device or self.status.device, error)
+        self._core.events.emit(self.status)
+
+    def restart(self) -> None:
+        self.restarts += 1
+        self.become(EngineState.STARTING)
+
+
+class DemoCore:
+    """See the module's words."""
+
+    def __init__(self, paths: Paths, entries: list[DemoEntry] | None = None, seconds: float | None = None) -> None:
+        self.paths = paths.create()
+        self.events = announced.EventBus()
+        self.settings = SettingsStore(
+            paths.settings, lambda names: self.events.emit(announced.SettingsChanged(names))
+        )
+        self.models = DemoModels(self, demo_entries() if entries is None else entries)
+        self.queue = DemoQueue(self)
+        self.library = DemoLibrary()
+        self.engine = DemoEngine(self)
+        self.seconds = seconds
+        self.started = self.closed = False
+        self.cancelled: list[str] = []
+        self.preloaded: list[str] = []
+
+    def start(self) -> None:
+        self.started = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def preload(self, model_id: str) -> None:
+        self.preloaded.append(model_id)
+
+    def estimate(self, model_id: str) -> float | None:
+        return self.seconds
+
+    # playing the engine
+
+    def ready(self) -> None:
+        self.engine.become(EngineState.READY, GPU)
+
+    def load(self, id: str, fraction: float, what: str) -> None:
+        self.queue.change(id, state=JobState.LOADING, progress=JobProgress(fraction=fraction, what=what))
+
+    def begin(self, id: str) -> None:
+        if self.queue.get(id).state is JobState.QUEUED:
+            self.load(id, 0.0, "")
+        self.queue.change(id, state=JobState.RUNNING)
+
+    def step(self, id: str, step: int, steps: int, picture: int = 1, left: float = -1.0) -> None:
+        count = self.queue.get(id).count
+        fraction = (picture - 1 + step / steps) / count
+        progress = JobProgress(picture, count, step, steps, fraction, left)
+        self.queue.change(id, state=JobState.RUNNING, progress=progress)
+
+    def preview(self, id: str, share: float = 0.7, picture: int = 1) -> None:
+        inputs = self.queue.get(id).inputs
+        width, height = inputs["width"], inputs["height"]
+        image = noisy(int(inputs["seed"]) + picture - 1, max(8, width // 8), max(8, height // 8), share)
+        self.events.emit(announced.PreviewArrived(id, picture, width, height, encoded(image)))
+
+    def produce(self, id: str) -> Result:
+        """One more picture of the job is done."""
+        job = self.queue.get(id)
+        number = len(job.results)
+        seed = int(job.inputs.get("seed") or 0) + number
+        width, height = int(job.inputs["width"]), int(job.inputs["height"])
+        result = self.keep(f"{id}-{number + 1}", job.prompt, seed, width, height, job=id, inputs=job.inputs)
+        self.queue.change(id, results=(*job.results, result.id))
+        self.events.emit(announced.ResultAdded(result))
+        return result
+
+    def keep(
+        self,
+        id: str,
+        prompt: str,
+        seed: int,
+        width: int,
+        height: int,
+        job: str = "",
+        inputs: dict[str, Any] | None = None,
+    ) -> Result:
+        """A picture for the library."""
+        path = self.paths.pictures / f"{id}.png"
+        path.write_bytes(encoded(landscape(seed, width, height)))
+        model = self.queue.get(job).model if job else "klein"
+        name = self.models.get(model).card.name
+        recipe = {"inputs": {**(inputs or {"prompt": prompt, "width": width, "height": height}), "seed": seed}}
+        result = Result(id, job, str(path), 1_790_000_000.0, model, name, prompt, seed, width, height, recipe)
+        self.library.results.insert(0, result)
+        return result
+
+    def finish(self, id: str) -> None:
+        while len(self.queue.get(id).results) < self.queue.get(id).count:
+            self.produce(id)
+        self.queue.change(id, state=JobState.SUCCEEDED)
+
+    def fail(self, id: str, code: ErrorCode, detail: str = "", **facts: str | int | float) -> None:
+        self.queue.change(id, state=JobState.FAILED, error=ErrorInfo(code, facts, detail))
+
+    def notice(self, id: str, code: str, **facts: str | int | float) -> None:
+        self.events.emit(announced.JobNoticed(id, JobNotice(code, facts)))

@@ -1,0 +1,226 @@
+"""The main window: rail, pages, shortcuts, dropping things on it, and what it remembers."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeySequence,
+    QShortcut,
+)
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
+
+from ui.i18n import tr
+from ui.theme.apply import Theme
+from ui.viewmodels.workspace import Workspace
+from ui.views.create_page import CreatePage
+from ui.views.rail import Rail
+from ui.views.settings_page import SettingsPage
+from ui.views.shortcuts_sheet import ShortcutsSheet
+from ui.widgets.controls import divider, mark
+from ui.widgets.picture_field import picture_file
+
+SIZE = (1280, 800)
+LEAST = (1024, 640)
+
+
+class MainWindow(QMainWindow):
+    """``closed`` comes once, after the state was saved and the view-models let go of the core."""
+
+    closed = Signal()
+
+    def __init__(self, workspace: Workspace, theme: Theme) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self.theme = theme
+        self.setObjectName("window")
+        self.setWindowTitle("Atelier")
+        self.setMinimumSize(*LEAST)
+        self.setAcceptDrops(True)
+        self.rail = Rail()
+        self.create_page = CreatePage(workspace)
+        self.settings_page = SettingsPage(workspace.settings)
+        self._pages = QStackedWidget()
+        self._names = {"create": self.create_page, "settings": self.settings_page}
+        self._lay_out()
+        self._sheet: ShortcutsSheet | None = None
+        self._closing = False
+        self._connect()
+        self._add_shortcuts()
+        self._apply_settings()
+        self._engine_changed()
+        self._restore()
+        self.show_page("create")
+        self.create_page.form.edit_prompt()
+
+    def _lay_out(self) -> None:
+        self.rail.add("create", tr("Create"), "sparkles", "Ctrl+1")
+        self.rail.add("settings", tr("Settings"), "settings", "Ctrl+,")
+        for page in self._names.values():
+            self._pages.addWidget(page)
+        body = QWidget()
+        layout = QHBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.rail)
+        layout.addWidget(divider("v"))
+        layout.addWidget(self._pages, 1)
+        self.setCentralWidget(body)
+
+    def _connect(self) -> None:
+        workspace = self.workspace
+        self.rail.chosen.connect(self.show_page)
+        workspace.engine_changed.connect(self._engine_changed)
+        workspace.settings.changed.connect(self._setting_changed)
+        workspace.canvas.wanted.connect(self._wanted)
+        workspace.canvas.use_wanted.connect(lambda *_: self.show_page("create"))
+
+    def _add_shortcuts(self) -> None:
+        page = self.create_page
+        commands = (
+            (("Ctrl+Return", "Ctrl+Enter"), self.generate),
+            (("Esc",), self.back_out),
+            (("Ctrl+L",), self.edit_prompt),
+            (("Ctrl+M",), self.choose_model),
+            (("F9",), page.toggle_side),
+            (("Shift+F9",), page.toggle_form),
+            (("Ctrl+1",), lambda: self.show_page("create")),
+            (("Ctrl+,",), lambda: self.show_page("settings")),
+            (("Ctrl+Q",), self.close),
+            (("F1",), self.show_shortcuts),
+            (("Ctrl+C",), lambda: page.canvas.copy()),
+            (("Ctrl+S",), lambda: page.canvas.save_as()),
+            (("Ctrl+0",), page.canvas.view.fit),
+        )
+        for keys, command in commands:
+            for key in keys:
+                QShortcut(QKeySequence(key), self).activated.connect(command)
+
+    # pages and commands
+
+    @property
+    def page(self) -> str:
+        return next(name for name, page in self._names.items() if page is self._pages.currentWidget())
+
+    def show_page(self, name: str) -> None:
+        if name in self._names:
+            self._pages.setCurrentWidget(self._names[name])
+            self.rail.show_page(name)
+
+    def generate(self) -> None:
+        self.show_page("create")
+        self.create_page.form.go()
+
+    def edit_prompt(self) -> None:
+        self.show_page("create")
+        self.create_page.form.edit_prompt()
+
+    def choose_model(self) -> None:
+        self.show_page("create")
+        picker = self.create_page.form.picker
+        picker.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        picker.showPopup()
+
+    def back_out(self) -> None:
+        """Esc: leave Settings, else stop what runs, else put the error away."""
+        if self.page != "create":
+            self.show_page("create")
+        elif not self.workspace.canvas.cancel():
+            self.workspace.canvas.dismiss_error()
+
+    def show_shortcuts(self) -> None:
+        if self._sheet is None:
+            self._sheet = ShortcutsSheet(self)
+        self._sheet.show()
+        self._sheet.raise_()
+
+    def _wanted(self, what: str) -> None:
+        commands = {
+            "choose_model": self.choose_model,
+            "open_settings": lambda: self.show_page("settings"),
+            "edit_inputs": self.edit_prompt,
+            "retry": self.generate,
+        }
+        if what in commands:
+            commands[what]()
+
+    # settings and engine
+
+    def _setting_changed(self, name: str) -> None:
+        if name in ("theme", "canvas", "reduced_motion"):
+            self._apply_settings()
+
+    def _apply_settings(self) -> None:
+        settings = self.workspace.settings
+        self.theme.choose(settings.value("theme"))
+        self.create_page.canvas.set_background(settings.value("canvas"))
+        self.create_page.canvas.motion = not (settings.value("reduced_motion") or self.theme.reduced_motion())
+
+    def _engine_changed(self) -> None:
+        self.rail.engine.show_engine(self.workspace.engine())
+
+    # dropping a picture or a model folder anywhere
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        if self._dropped(event):
+            event.acceptProposedAction()
+            self._light(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
+        self._light(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        self._light(False)
+        kind, path = self._dropped(event) or ("", "")
+        if kind:
+            event.acceptProposedAction()
+            self.show_page("create")
+        if kind == "model":
+            self.workspace.create.add_folder(path)
+        elif kind == "picture":
+            self.create_page.form.form.pictures()[0].take(path)
+
+    def _dropped(self, event: QDropEvent) -> tuple[str, str] | None:
+        urls = event.mimeData().urls()
+        if event.source() is not None or not urls:
+            return None
+        folders = [url.toLocalFile() for url in urls if url.isLocalFile() and Path(url.toLocalFile()).is_dir()]
+        if folders:
+            return "model", folders[0]
+        picture = picture_file(urls)
+        return ("picture", picture) if picture and self.create_page.form.form.pictures() else None
+
+    def _light(self, on: bool) -> None:
+        for field in self.create_page.form.form.pictures():
+            field.light(on)
+        mark(self.create_page.form.picker, drop="true" if on else "false")
+
+    # what is remembered
+
+    def _restore(self) -> None:
+        state = self.workspace.state
+        geometry = state.get("geometry")
+        restored = False
+        if isinstance(geometry, str):
+            restored = self.restoreGeometry(QByteArray(base64.b64decode(geometry, validate=False)))
+        if not restored:
+            screen = QGuiApplication.primaryScreen().availableGeometry()
+            self.resize(min(SIZE[0], screen.width()), min(SIZE[1], screen.height()))
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        if not self._closing:
+            self._closing = True
+            self.hide()
+            self.create_page.remember()
+            self.workspace.state.set("geometry", base64.b64encode(self.saveGeometry().data()).decode())
+            self.workspace.close()
+            self.workspace.state.save()
+            self.closed.emit()
+        super().closeEvent(event)

@@ -1,0 +1,464 @@
+"""What stands in the middle: the picture or its preview, how far the running job is, and what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QImage
+
+from app.events import (
+    EngineChanged,
+    JobAdded,
+    JobChanged,
+    JobNoticed,
+    JobRemoved,
+    PreviewArrived,
+    ResultAdded,
+    ResultRemoved,
+)
+from app.files import copy_atomically
+from app.jobs import Job, Result
+from app.messages import Action, notice_words
+from app.states import ACTIVE, EngineState, JobState
+from models.errors import ErrorCode, ErrorInfo
+from ui.i18n import tr
+from ui.viewmodels import desktop
+from ui.viewmodels.pictures import PictureLoader
+from ui.viewmodels.ports import CorePort
+from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view, progress_view
+
+FRAME_MS = 16
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the user looks at: picture number ``number`` of ``job`` (0: whatever it is at), or ``result``."""
+
+    job: str = ""
+    number: int = 0
+    result: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """``image`` is None while there is none yet: then a frame of ``width`` x ``height`` stands in for it."""
+
+    image: QImage | None
+    width: int
+    height: int
+    preview: bool = False
+    missing: bool = False
+
+
+@dataclass(frozen=True)
+class StripItem:
+    """One picture of the shown job: made (``result``, ``path``), being made, or still to come."""
+
+    number: int
+    result: str
+    path: str
+    current: bool
+    live: bool
+
+
+class CanvasVM(QObject):
+    """Follows the running job until the user looks at something else."""
+
+    picture_changed = Signal()
+    info_changed = Signal()
+    progress_changed = Signal()
+    error_changed = Signal()
+    noticed = Signal(str)
+    wanted = Signal(str)
+    use_wanted = Signal(str, object)
+
+    def __init__(self, core: CorePort, loader: PictureLoader, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._core = core
+        self._loader = loader
+        self._shown = Shown()
+        self._results: dict[str, Result] = {}
+        self._follow = True
+        self._image: QImage | None = None
+        self._image_of = ""
+        self._missing = False
+        self._ticket = 0
+        self._preview: PreviewArrived | None = None
+        self._preview_image: QImage | None = None
+        self._cancelling: set[str] = set()
+        self._dismissed: set[str] = set()
+        self._refusal: ErrorView | None = None
+        self._progress: ProgressView | None = None
+        self._frame = QTimer(self, singleShot=True, interval=FRAME_MS)
+        self._frame.timeout.connect(self._decode_preview)
+        loader.loaded.connect(self._loaded)
+        bus = core.events
+        self._ends = [
+            bus.subscribe(JobAdded, lambda _: self._update_progress()),
+            bus.subscribe(JobChanged, self._job_changed),
+            bus.subscribe(JobRemoved, self._job_removed),
+            bus.subscribe(JobNoticed, lambda e: self.noticed.emit(tr(notice_words(e.notice.code, e.notice.facts)))),
+            bus.subscribe(PreviewArrived, self._preview_arrived),
+            bus.subscribe(ResultAdded, self._result_added),
+            bus.subscribe(ResultRemoved, self._result_removed),
+            bus.subscribe(EngineChanged, self._engine_changed),
+        ]
+
+    def close(self) -> None:
+        self._frame.stop()
+        for end in self._ends:
+            end()
+
+    # what is shown
+
+    @property
+    def shown(self) -> Shown:
+        return self._shown
+
+    def job(self, id: str = "") -> Job | None:
+        wanted = id or self._shown.job
+        return next((job for job in self._core.queue.jobs() if job.id == wanted), None) if wanted else None
+
+    def result(self) -> Result | None:
+        """The finished picture on the canvas, if it is one."""
+        return self._get(self._shown.result)
+
+    def _get(self, id: str) -> Result | None:
+        """Results never change, so the library is asked once for each."""
+        if id and id not in self._results:
+            found = self._core.library.get(id)
+            if found is None:
+                return None
+            self._results[id] = found
+        return self._results.get(id)
+
+    def is_empty(self) -> bool:
+        return not self._shown.job and not self._shown.result
+
+    def picture(self) -> Picture | None:
+        result = self.result()
+        if result is not None:
+            ready = self._image_of == result.id
+            return Picture(
+                self._image if ready else None, result.width, result.height, missing=ready and self._missing
+            )
+        job = self.job()
+        if job is None:
+            return None
+        width, height = int(job.inputs.get("width", 512)), int(job.inputs.get("height", 512))
+        if self._preview_image is not None and self._preview is not None and self._preview.job == job.id:
+            return Picture(self._preview_image, self._preview.width, self._preview.height, preview=True)
+        return Picture(None, width, height)
+
+    def title(self) -> str:
+        result, job = self.result(), self.job()
+        prompt = result.prompt if result is not None else job.prompt if job is not None else ""
+        return " ".join(prompt.split())
+
+    def subtitle(self) -> str:
+        result, job = self.result(), self.job()
+        if result is not None:
+            facts = tr("{w} × {h} · seed {seed}", w=result.width, h=result.height, seed=result.seed)
+            return f"{result.model_name} · {facts}"
+        return job.model_name if job is not None else ""
+
+    def strip(self) -> list[StripItem]:
+        """The pictures of the shown job; empty when there is only one."""
+        job = self.job()
+        if job is None or job.count < 2:
+            return []
+        live = self._live_number(job)
+        items = []
+        for number in range(1, job.count + 1):
+            id = job.results[number - 1] if number <= len(job.results) else ""
+            result = self._get(id)
+            current = id == self._shown.result if id else number == live and not self._shown.result
+            items.append(StripItem(number, id, result.path if result else "", current, number == live))
+        return items
+
+    @staticmethod
+    def _live_number(job: Job) -> int:
+        return max(job.progress.picture, len(job.results) + 1) if job.state in ACTIVE else 0
+
+    # choosing what to look at
+
+    def follow(self, job: str) -> None:
+        """A job was sent from the form: look at it, unless one that is still running is being watched."""
+        self._refusal = None
+        self._follow = True
+        shown = self.job()
+        if shown is None or shown.state not in ACTIVE:
+            self.show_job(job)
+        else:
+            self._all_changed()
+
+    def show_job(self, id: str) -> None:
+        job = self.job(id)
+        if job is None:
+            return
+        self._dismissed.discard(id)
+        self._follow = job.state in ACTIVE or job.state is JobState.QUEUED
+        result = job.results[-1] if job.results and not self._live_number(job) else ""
+        self._look(Shown(job=id, result=result))
+
+    def show_result(self, id: str) -> None:
+        result = self._get(id)
+        if result is None:
+            return
+        self._follow = False
+        self._look(Shown(job=result.job if self.job(result.job) else "", result=id))
+
+    def show_number(self, number: int) -> None:
+        """Click on the strip: a finished picture is pinned, the one being made is followed."""
+        for item in self.strip():
+            if item.number == number and item.result:
+                self._follow = False
+                self._look(Shown(self._shown.job, number, item.result))
+            elif item.number == number and item.live:
+                self._follow = True
+                self._look(Shown(self._shown.job))
+
+    def step_picture(self, by: int) -> None:
+        """Left and right: the neighbour in the strip, or in the list of recent pictures."""
+        ids = [item.result for item in self.strip() if item.result]
+        if len(ids) < 2:
+            ids = [result.id for result in self._core.library.recent(60)]
+        if self._shown.result in ids:
+            position = ids.index(self._shown.result) + by
+            if 0 <= position < len(ids):
+                self.show_result(ids[position])
+
+    def _look(self, shown: Shown) -> None:
+        if shown.job != self._shown.job:
+            self._preview = self._preview_image = None
+        self._shown = shown
+        result = self.result()
+        if result is not None and self._image_of != result.id:
+            self._ticket = self._loader.request(result.path)
+        self._all_changed()
+
+    def _all_changed(self) -> None:
+        self.picture_changed.emit()
+        self.info_changed.emit()
+        self.error_changed.emit()
+        self._update_progress()
+
+    def _loaded(self, ticket: int, image: QImage) -> None:
+        if ticket != self._ticket:
+            return
+        self._image_of = self._shown.result
+        self._missing = image.isNull()
+        self._image = None if self._missing else image
+        self.picture_changed.emit()
+        self.info_changed.emit()
+
+    # what the core announces
+
+    def _job_changed(self, event: JobChanged) -> None:
+        job = event.job
+        if job.state in ACTIVE and self._follow and job.id != self._shown.job:
+            shown = self.job()
+            if shown is None or shown.state not in ACTIVE:
+                self._look(Shown(job=job.id))
+        if job.ended:
+            self._cancelling.discard(job.id)
+        if job.id == self._shown.job:
+            if job.state is JobState.CANCELLED and not self._shown.result:
+                self._after_cancel(job)
+            self.info_changed.emit()
+            self.error_changed.emit()
+        self._update_progress()
+
+    def _after_cancel(self, job: Job) -> None:
+        """Nothing stays on the canvas that will never be finished."""
+        recent = self._core.library.recent(1)
+        if job.results:
+            self._look(Shown(job.id, result=job.results[-1]))
+        elif recent:
+            self._look(Shown(result=recent[0].id))
+        else:
+            self._look(Shown())
+        self._follow = True
+
+    def _job_removed(self, event: JobRemoved) -> None:
+        if event.id == self._shown.job:
+            self._look(Shown(result=self._shown.result))
+        self._update_progress()
+
+    def _preview_arrived(self, event: PreviewArrived) -> None:
+        # The latest wins: previews that come faster than frames are never decoded.
+        if event.job == self._shown.job and not self._shown.result:
+            self._preview = event
+            if not self._frame.isActive():
+                self._frame.start()
+
+    def _decode_preview(self) -> None:
+        if self._preview is None:
+            return
+        image = QImage.fromData(self._preview.data)
+        if not image.isNull():
+            self._preview_image = image
+            self.picture_changed.emit()
+
+    def _result_added(self, event: ResultAdded) -> None:
+        result = event.result
+        self._results[result.id] = result
+        if result.job and result.job == self._shown.job and self._follow:
+            self._preview = self._preview_image = None
+            job = self.job()
+            more = job is not None and job.state in ACTIVE and job.count > 1 and self._made(job, result) < job.count
+            if more:
+                self._look(Shown(result.job))
+            else:
+                self._look(Shown(result.job, result=result.id))
+        elif result.job == self._shown.job:
+            self.info_changed.emit()
+
+    @staticmethod
+    def _made(job: Job, result: Result) -> int:
+        return len({*job.results, result.id})
+
+    def _result_removed(self, event: ResultRemoved) -> None:
+        self._results.pop(event.id, None)
+        if event.id == self._shown.result:
+            self._look(Shown())
+
+    def _engine_changed(self, event: EngineChanged) -> None:
+        self.error_changed.emit()
+        self._update_progress()
+
+    # progress
+
+    def running(self) -> Job | None:
+        """The job the bar is about: the one being made, or the first to wait while the engine starts."""
+        jobs = [job for job in self._core.queue.jobs() if not job.held]
+        active = next((job for job in jobs if job.state in ACTIVE), None)
+        return active or next((job for job in jobs if job.state is JobState.QUEUED), None)
+
+    def progress(self) -> ProgressView | None:
+        return self._progress
+
+    def _update_progress(self) -> None:
+        view = self._make_progress()
+        if view != self._progress:
+            self._progress = view
+            self.progress_changed.emit()
+
+    def _make_progress(self) -> ProgressView | None:
+        job = self.running()
+        if job is None:
+            return None
+        view = progress_view(job)
+        if job.id in self._cancelling:
+            return ProgressView(job.id, tr("Cancelling"), "", view.fraction)
+        if job.state is JobState.QUEUED:
+            status = self._core.engine.status
+            if status.state is EngineState.STARTING:
+                return ProgressView(job.id, tr("Starting the engine"), tr("your picture comes next"), -1.0)
+            if status.state is EngineState.UNUSABLE:
+                return None
+        if job.id != self._shown.job and job.prompt:
+            prompt = " ".join(job.prompt.split())
+            sub = " · ".join(part for part in (view.sub, prompt) if part)
+            return ProgressView(view.job, view.headline, sub, view.fraction)
+        return view
+
+    def cancel(self) -> bool:
+        """Cancel what the bar is about; False when nothing runs."""
+        job = self.running()
+        if job is None or job.id in self._cancelling:
+            return False
+        if job.state in ACTIVE:
+            self._cancelling.add(job.id)
+        self._core.queue.cancel(job.id)
+        self._update_progress()
+        return True
+
+    # errors
+
+    def error(self) -> ErrorView | None:
+        if self._refusal is not None:
+            return self._refusal
+        job = self.job()
+        if job is not None and job.state is JobState.FAILED and job.error is not None:
+            if job.id in self._dismissed or self._shown.result:
+                return None
+            return error_view(job.error, job.id)
+        status = self._core.engine.status
+        if status.state is EngineState.UNUSABLE and status.error is not None and "engine" not in self._dismissed:
+            return error_view(status.error, "engine")
+        return None
+
+    def refuse(self, view: ErrorView) -> None:
+        """Show an error that belongs to no job."""
+        self._refusal = view
+        self.error_changed.emit()
+
+    def report(self, info: ErrorInfo) -> None:
+        self.refuse(error_view(info))
+
+    def dismiss_error(self) -> bool:
+        view = self.error()
+        if view is None:
+            return False
+        self._refusal = None
+        self._dismissed.add(view.subject)
+        self.error_changed.emit()
+        return True
+
+    def act(self, view: ErrorView) -> None:
+        """Do what the error's button says."""
+        job = self.job(view.subject) if view.subject not in ("", "engine") else None
+        match view.action:
+            case Action.RETRY | Action.DECODE_AGAIN if job is not None:
+                self.retry(job.id)
+            case Action.EDIT_INPUTS if job is not None:
+                self.use_wanted.emit(job.model, dict(job.inputs))
+                self.wanted.emit(Action.EDIT_INPUTS.value)
+            case Action.RESTART_ENGINE:
+                self._dismissed.discard("engine")
+                self._core.engine.restart()
+            case Action.OPEN_FOLDER:
+                folder = error_folder(job.error) if job is not None and job.error is not None else ""
+                desktop.open_folder(folder or str(self._core.paths.pictures))
+            case _:
+                self.wanted.emit(view.action)
+        if view is self._refusal:
+            self.dismiss_error()
+
+    def retry(self, id: str) -> None:
+        self._core.queue.retry(id)
+        self.show_job(id)
+        self._follow = True
+
+    # what can be done with the picture
+
+    def use_settings(self, result_id: str = "") -> None:
+        result = self._get(result_id) if result_id else self.result()
+        if result is not None:
+            inputs = dict(result.recipe.get("inputs", {})) or {"prompt": result.prompt}
+            self.use_wanted.emit(result.model, {**inputs, "seed": result.seed})
+
+    def open_folder(self, result_id: str = "") -> None:
+        result = self._get(result_id) if result_id else self.result()
+        if result is not None:
+            desktop.reveal(result.path)
+
+    def save_copy(self, target: str, result_id: str = "") -> None:
+        result = self._get(result_id) if result_id else self.result()
+        if result is None:
+            return
+        try:
+            copy_atomically(Path(result.path), Path(target))
+        except OSError as error:
+            full = error.errno == 28  # ENOSPC
+            code = ErrorCode.DISK_FULL if full else ErrorCode.FOLDER_NOT_WRITABLE
+            self.report(ErrorInfo(code, {"path": str(Path(target).parent)}, str(error)))
+        else:
+            self.noticed.emit(tr("Saved as {name}.", name=Path(target).name))
+
+    def path_of(self, result_id: str = "") -> str:
+        result = self._get(result_id) if result_id else self.result()
+        return result.path if result is not None else ""

@@ -1,0 +1,295 @@
+"""The Create page's form: which model, which values, and what Generate does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.events import EngineChanged, JobChanged, ModelsChanged, ResultAdded
+from app.jobs import Job
+from app.states import JobState
+from models.errors import AtelierError, ErrorInfo, InvalidInputError
+from models.inputs import Kind
+from ui.i18n import duration, gigabytes, tr
+from ui.state import WindowState
+from ui.viewmodels.ports import CorePort, EntryPort
+from ui.viewmodels.words import ErrorView, error_view, fit_words
+
+log = logging.getLogger(__name__)
+
+MAX_COUNT = 64
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One line of the model picker; ``usable`` is false when ``line`` says why."""
+
+    id: str
+    name: str
+    line: str
+    tone: str
+    tooltip: str
+    usable: bool
+
+
+class CreateVM(QObject):
+    """Values are kept per model: for the session in memory, across starts in the window's state."""
+
+    models_changed = Signal()
+    schema_changed = Signal()
+    values_changed = Signal()
+    problems_changed = Signal()
+    hint_changed = Signal()
+    submitted = Signal(str)
+    refused = Signal(object)
+
+    def __init__(self, core: CorePort, state: WindowState, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._core = core
+        self._state = state
+        self._values: dict[str, dict[str, Any]] = {}
+        self._problems: dict[str, str] = {}
+        self.count = int(state.get("count", 1))
+        self.keep_seed = False
+        self._current = core.settings.value.model
+        self._pick_usable()
+        bus = core.events
+        self._ends = [
+            bus.subscribe(ModelsChanged, lambda _: self._models_changed()),
+            bus.subscribe(ResultAdded, lambda _: self.hint_changed.emit()),
+            bus.subscribe(EngineChanged, lambda _: self.hint_changed.emit()),
+            bus.subscribe(JobChanged, self._job_changed),
+        ]
+
+    def close(self) -> None:
+        for end in self._ends:
+            end()
+
+    # models
+
+    def rows(self) -> list[ModelRow]:
+        return [_row(entry) for entry in self._core.models.entries()]
+
+    @property
+    def current(self) -> str:
+        return self._current
+
+    def entry(self) -> EntryPort | None:
+        return next((entry for entry in self._core.models.entries() if entry.card.id == self._current), None)
+
+    def select(self, id: str) -> None:
+        """Choose the model, remember it and let the engine load it ahead, if the user wants that."""
+        if id == self._current:
+            return
+        self._current = id
+        self._problems = {}
+        try:
+            self._core.settings.change(model=id)
+        except OSError as error:
+            log.warning("the chosen model could not be remembered: %s", error)
+        self.preload()
+        self.schema_changed.emit()
+        self.hint_changed.emit()
+
+    def preload(self) -> None:
+        entry = self.entry()
+        if self._core.settings.value.preload and entry is not None and entry.problem is None:
+            self._core.preload(self._current)
+
+    def add_folder(self, folder: str) -> bool:
+        """Take ``folder`` in as a model and choose it; False when it is none (``refused`` says why)."""
+        try:
+            entry = self._core.models.add_folder(Path(folder))
+        except AtelierError as error:
+            self.refused.emit(error_view(error.info))
+            return False
+        self.models_changed.emit()
+        self.select(entry.card.id)
+        return True
+
+    def problem(self) -> ErrorView | None:
+        """Why the chosen model cannot be used."""
+        entry = self.entry()
+        if entry is None:
+            return ErrorView(
+                tr("No model is chosen."), tr("Add a folder with a model in diffusers layout."), "", "", "", ""
+            )
+        return error_view(entry.problem) if entry.problem is not None else None
+
+    # values
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema the form is made from; without properties when there is no model."""
+        entry = self.entry()
+        if entry is None or entry.schema is None:
+            return {"properties": {}}
+        return entry.schema.input_schema()
+
+    def defaults(self) -> dict[str, Any]:
+        entry = self.entry()
+        if entry is None or entry.schema is None:
+            return {}
+        schema = entry.schema
+        values = schema.defaults()
+        values.update({k: v for k, v in entry.card.defaults.items() if k in schema and _allowed(schema[k].kind, v)})
+        examples = entry.card.examples
+        if examples and "prompt" in schema and not values.get("prompt"):
+            values["prompt"] = examples[0]
+        values.update({spec.name: None for spec in schema.inputs if spec.kind is Kind.SEED})
+        return values
+
+    def examples(self) -> tuple[str, ...]:
+        entry = self.entry()
+        return entry.card.examples if entry is not None else ()
+
+    def values(self) -> dict[str, Any]:
+        """What the form shows for the chosen model."""
+        if self._current not in self._values:
+            defaults = self.defaults()
+            remembered = self._state.get("forms", {}).get(self._current, {})
+            known = {name: value for name, value in remembered.items() if name in defaults}
+            self._values[self._current] = {**defaults, **known}
+        return self._values[self._current]
+
+    def set_value(self, name: str, value: Any) -> None:
+        self.values()[name] = value
+        if self._problems.pop(name, None) is not None:
+            self.problems_changed.emit()
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Put several values into the form, as "Use these settings" and the example prompts do."""
+        known = self.defaults()
+        self.values().update({name: value for name, value in values.items() if name in known})
+        self._problems = {}
+        self.problems_changed.emit()
+        self.values_changed.emit()
+
+    def set_count(self, count: int) -> None:
+        self.count = count
+        self._state.set("count", count)
+
+    def use(self, model: str, inputs: Mapping[str, Any], keep_seed: bool = True) -> None:
+        """Bring back how a picture was made: its model, if that is still here, and all inputs."""
+        if any(row.id == model and row.usable for row in self.rows()):
+            self.select(model)
+        self.keep_seed = keep_seed
+        self.set_values(inputs)
+
+    # checking and sending
+
+    @property
+    def problems(self) -> dict[str, str]:
+        return self._problems
+
+    def check(self, name: str) -> None:
+        """Say at once what is wrong with one value; others are left alone until Generate."""
+        found = self._find_problems().get(name)
+        before = self._problems.get(name)
+        if found is not None:
+            self._problems[name] = found
+        else:
+            self._problems.pop(name, None)
+        if found != before:
+            self.problems_changed.emit()
+
+    def _find_problems(self) -> dict[str, str]:
+        entry = self.entry()
+        if entry is None or entry.schema is None:
+            return {}
+        try:
+            entry.schema.validate(self._sendable())
+        except InvalidInputError as error:
+            return {problem.name: problem.sentence for problem in error.info.problems}
+        return {}
+
+    def _sendable(self) -> dict[str, Any]:
+        return {name: value for name, value in self.values().items() if value is not None}
+
+    def generate(self) -> str | None:
+        """Queue the job. Returns its id, or None: then ``problems`` or ``refused`` say why."""
+        view = self.problem()
+        if view is not None:
+            self.refused.emit(view)
+            return None
+        try:
+            job = self._core.queue.submit(self._current, self._sendable(), self.count)
+        except InvalidInputError as error:
+            self._problems = {problem.name: problem.sentence for problem in error.info.problems}
+            self.problems_changed.emit()
+            hidden = [p for p in error.info.problems if p.name not in self.values()]
+            if hidden:
+                self.refused.emit(error_view(ErrorInfo(error.info.code, problems=tuple(hidden))))
+            return None
+        except AtelierError as error:
+            self.refused.emit(error_view(error.info))
+            return None
+        self._problems = {}
+        self.problems_changed.emit()
+        self.remember()
+        self._keep_seed(job)
+        self.submitted.emit(job.id)
+        return job.id
+
+    def _keep_seed(self, job: Job) -> None:
+        """With the lock on and no number yet, the first job's seed becomes the kept one."""
+        if not self.keep_seed or "seed" not in job.inputs:
+            return
+        if self.values().get("seed") is None:
+            self.values()["seed"] = job.inputs["seed"]
+            self.values_changed.emit()
+
+    def remember(self) -> None:
+        """Note the form's values for the next start. Pictures are left out: their files may be gone by then."""
+        entry = self.entry()
+        if entry is None or entry.schema is None:
+            return
+        files = {spec.name for spec in entry.schema.inputs if spec.kind in (Kind.IMAGE, Kind.MASK)}
+        forms = dict(self._state.get("forms", {}))
+        kept = {name: value for name, value in self.values().items() if name not in files}
+        forms[self._current] = kept
+        self._state.set("forms", forms)
+
+    def hint(self) -> str:
+        """What a picture will take here, as far as that is known."""
+        seconds = self._core.estimate(self._current)
+        if seconds is None:
+            return ""
+        return tr("about {time} a picture on this machine", time=duration(seconds))
+
+    def _job_changed(self, event: JobChanged) -> None:
+        if event.job.state is JobState.SUCCEEDED:
+            self.hint_changed.emit()
+
+    def _models_changed(self) -> None:
+        before = self._current
+        self._pick_usable()
+        self.models_changed.emit()
+        if self._current != before:
+            self.schema_changed.emit()
+
+    def _pick_usable(self) -> None:
+        rows = self.rows()
+        if rows and all(row.id != self._current for row in rows):
+            self._current = next((row.id for row in rows if row.usable), rows[0].id)
+
+
+def _allowed(kind: Kind, value: object) -> bool:
+    return kind is not Kind.SEED and value is not None
+
+
+def _row(entry: EntryPort) -> ModelRow:
+    card = entry.card
+    name = card.name or card.id
+    if entry.problem is not None:
+        view = error_view(entry.problem)
+        return ModelRow(card.id, name, view.sentence, "bad", f"{name}\n{view.sentence} {view.advice}".strip(), False)
+    fit, tone = fit_words(entry.fit)
+    parts = [part for part in (fit or card.summary, card.licence) if part]
+    size = tr("{n} GB", n=gigabytes(card.size_bytes)) if card.size_bytes > 2**29 else ""
+    lines = [name, card.summary, fit, tr("Licence: {name}", name=card.licence) if card.licence else "", size]
+    return ModelRow(card.id, name, " · ".join(parts), tone, "\n".join(line for line in lines if line), True)

@@ -1,0 +1,54 @@
+"""All view-models of one window, built on one core."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from app.events import EngineChanged, TroubleArose
+from ui.state import WindowState
+from ui.viewmodels.canvas import CanvasVM
+from ui.viewmodels.create import CreateVM
+from ui.viewmodels.pictures import PictureLoader
+from ui.viewmodels.ports import CorePort
+from ui.viewmodels.queue import HeldVM, QueueModel
+from ui.viewmodels.recent import RecentModel, Thumbs
+from ui.viewmodels.settings import SettingsVM
+from ui.viewmodels.words import EngineView, engine_view
+
+
+class Workspace(QObject):
+    """Owns the view-models and joins those that need each other."""
+
+    engine_changed = Signal()
+
+    def __init__(self, core: CorePort, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.core = core
+        self.state = WindowState(core.paths.config / "window.json")
+        self.loader = PictureLoader(self)
+        self.thumbs = Thumbs(self.loader, self)
+        self.create = CreateVM(core, self.state, self)
+        self.canvas = CanvasVM(core, self.loader, self)
+        self.queue = QueueModel(core, self)
+        self.held = HeldVM(core, self)
+        self.recent = RecentModel(core, self.thumbs, self)
+        self.settings = SettingsVM(core, self)
+        self.create.submitted.connect(self.canvas.follow)
+        self.create.refused.connect(self.canvas.refuse)
+        self.canvas.use_wanted.connect(self.create.use)
+        self._ends = [
+            core.events.subscribe(EngineChanged, lambda _: self.engine_changed.emit()),
+            core.events.subscribe(TroubleArose, lambda event: self.canvas.report(event.error)),
+        ]
+
+    def engine(self) -> EngineView:
+        return engine_view(self.core.engine.status)
+
+    def close(self) -> None:
+        """End all subscriptions and threads; the core is left to whoever made it."""
+        self.create.remember()
+        for end in self._ends:
+            end()
+        for part in (self.create, self.canvas, self.queue, self.held, self.recent, self.settings):
+            part.close()
+        self.loader.close()

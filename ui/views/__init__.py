@@ -1,0 +1,1 @@
+"""The screens: widgets and layout joined to view-models, nothing else."""

@@ -1,0 +1,266 @@
+"""The middle of Create: title and tools, the picture, and what floats over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, Qt, QUrl
+from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
+from PySide6.QtWidgets import QFileDialog, QMenu, QStackedLayout, QVBoxLayout, QWidget
+
+from ui.i18n import tr
+from ui.theme import tokens
+from ui.theme.icons import icon
+from ui.theme.tokens import CANVAS_COLORS
+from ui.viewmodels.canvas import CanvasVM
+from ui.viewmodels.pictures import read_picture
+from ui.viewmodels.recent import Thumbs
+from ui.views.empty_state import EmptyState
+from ui.widgets.controls import Button, ElidedLabel, IconButton, label, mark, row, tabular
+from ui.widgets.floating import ErrorCard, ProgressBar, Toast
+from ui.widgets.image_view import ImageView
+from ui.widgets.thumb_grid import Strip
+
+
+class CanvasPanel(QWidget):
+    """Joins ``CanvasVM`` to the picture and its surroundings."""
+
+    def __init__(self, vm: CanvasVM, thumbs: Thumbs, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._vm = vm
+        self.motion = True
+        mark(self, surface="canvas")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setMinimumWidth(360)
+        self.view = ImageView()
+        self.empty = EmptyState()
+        self.strip = Strip(thumbs.get)
+        self.progress = ProgressBar(self)
+        self.error = ErrorCard(self)
+        self.toast = Toast(self)
+        self._lay_out()
+        self._connect(thumbs)
+        self._picture_changed()
+        self._info_changed()
+        self._progress_changed()
+        self._error_changed()
+
+    def _lay_out(self) -> None:
+        self.title = ElidedLabel("", "heading")
+        self.title.setObjectName("create.title")
+        self.subtitle = ElidedLabel("", "secondary", "soft")
+        self.subtitle.setFont(tabular(self.subtitle.font()))
+        words = QVBoxLayout()
+        words.setContentsMargins(0, 0, 0, 0)
+        words.setSpacing(2)
+        words.addWidget(self.title)
+        words.addWidget(self.subtitle)
+        head = row(spacing=6)
+        head.setContentsMargins(tokens.CANVAS_EDGE, 16, 16, 8)
+        head.addLayout(words, 1)
+        head.addWidget(self._make_tools())
+        self._head = QWidget()
+        self._head.setLayout(head)
+        self._head.setFixedHeight(64)
+        self._missing = label("", "", "soft", wrap=True)
+        self._missing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack = QStackedLayout()
+        for page in (self.view, self.empty, self._missing):
+            self._stack.addWidget(page)
+        middle = QVBoxLayout()
+        middle.setContentsMargins(tokens.CANVAS_EDGE, 0, tokens.CANVAS_EDGE, 0)
+        middle.addLayout(self._stack, 1)
+        self._foot = QWidget()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(self._head)
+        layout.addLayout(middle, 1)
+        layout.addWidget(self.strip)
+        layout.addWidget(self._foot)
+
+    def _make_tools(self) -> QWidget:
+        self._fit = Button(tr("Fit"), "quiet")
+        self._fit.setToolTip(tr("Fit into the window  (0)"))
+        self._full = Button(tr("100 %"), "quiet")
+        self._full.setToolTip(tr("Actual size  (1)"))
+        self._full.setFont(tabular(self._full.font()))
+        self._fit.setObjectName("create.fit")
+        self._full.setObjectName("create.zoom")
+        self._full.setMinimumWidth(58)
+        self._use = IconButton("undo-2", tr("Use these settings"), "create.use")
+        self._copy = IconButton("copy", tr("Copy picture"), "create.copy")
+        self._copy.set_face("copy", tr("Copy picture"), "Ctrl+C")
+        self._save = IconButton("download", tr("Save a copy as…"), "create.save")
+        self._folder = IconButton("folder-open", tr("Open folder"), "create.folder")
+        self.side_toggle = IconButton("panel-right", tr("Queue and recent pictures"), "create.side")
+        self.side_toggle.set_face("panel-right", tr("Show or hide queue and recent pictures"), "F9")
+        self._tools = [self._use, self._copy, self._save, self._folder]
+        box = QWidget()
+        box.setLayout(row(self._fit, self._full, 6, *self._tools, 6, self.side_toggle, spacing=2))
+        return box
+
+    def _connect(self, thumbs: Thumbs) -> None:
+        vm = self._vm
+        vm.picture_changed.connect(self._picture_changed)
+        vm.info_changed.connect(self._info_changed)
+        vm.progress_changed.connect(self._progress_changed)
+        vm.error_changed.connect(self._error_changed)
+        vm.noticed.connect(self.say)
+        thumbs.arrived.connect(lambda _: self.strip.refresh())
+        self.view.zoomed.connect(self._zoomed)
+        self.view.stepped.connect(vm.step_picture)
+        self.view.menu_wanted.connect(self._menu)
+        self.view.drag_wanted.connect(lambda: self.view.drag_file(vm.path_of()) if vm.path_of() else None)
+        self.strip.chosen.connect(vm.show_number)
+        self.progress.cancel_wanted.connect(vm.cancel)
+        self.error.acted.connect(self._act)
+        self.error.dismissed.connect(vm.dismiss_error)
+        self.error.resized.connect(self._place)
+        self._fit.clicked.connect(self.view.fit)
+        self._full.clicked.connect(self.view.actual_size)
+        self._use.clicked.connect(lambda: vm.use_settings())
+        self._copy.clicked.connect(lambda: self.copy())
+        self._save.clicked.connect(lambda: self.save_as())
+        self._folder.clicked.connect(lambda: vm.open_folder())
+
+    # from the view-model
+
+    def set_background(self, choice: str) -> None:
+        self.view.set_background(CANVAS_COLORS.get(choice, ""))
+
+    def _picture_changed(self) -> None:
+        picture = self._vm.picture()
+        if picture is None:
+            self.view.clear()
+            self._stack.setCurrentWidget(self.empty)
+        elif picture.missing:
+            path = self._vm.path_of()
+            self._missing.setText(tr("The file of this picture is gone:\n{path}", path=path))
+            self._stack.setCurrentWidget(self._missing)
+        else:
+            self._stack.setCurrentWidget(self.view)
+            self.view.show_picture(picture.image, picture.width, picture.height, picture.preview)
+        self._info_changed()
+
+    def _info_changed(self) -> None:
+        title = self._vm.title()
+        self.title.set_full(title)
+        self.subtitle.set_full(self._vm.subtitle())
+        picture = self._vm.picture()
+        for part in (self._fit, self._full):
+            part.setVisible(picture is not None and not picture.missing)
+        done = self._vm.result() is not None
+        usable = done and picture is not None and not picture.missing
+        self._use.setVisible(done)
+        for button in (self._copy, self._save, self._folder):
+            button.setVisible(usable)
+        self.strip.show_entries(list(self._vm.strip()))
+        words = tr("Picture: {title}", title=title[:200]) if title else tr("Picture")
+        self.view.setAccessibleDescription(words)
+
+    def _zoomed(self, zoom: float, fit: bool) -> None:
+        self._full.setText(tr("{n} %", n=round(zoom * 100)))
+        self._full.setAccessibleName(tr("Zoom {n} percent; press for actual size", n=round(zoom * 100)))
+
+    def _progress_changed(self) -> None:
+        view = self._vm.progress()
+        self.progress.setVisible(view is not None)
+        if view is not None:
+            self.progress.show_progress(view, self.motion)
+        self._place()
+
+    def _error_changed(self) -> None:
+        view = self._vm.error()
+        self.error.setVisible(view is not None)
+        if view is not None and view != self._shown_error():
+            self._error_view = view
+            self.error.show_problem(view)
+        elif view is None:
+            self._error_view = None
+        self._place()
+
+    _error_view: object = None
+
+    def _shown_error(self) -> object:
+        return self._error_view
+
+    def _act(self) -> None:
+        view = self._vm.error()
+        if view is not None:
+            self._vm.act(view)
+
+    def say(self, text: str) -> None:
+        self.toast.say(text, self.motion)
+        self._place()
+
+    # places of what floats
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._place()
+
+    def _place(self) -> None:
+        """Progress and error stand at the foot, a column; the picture gives them room."""
+        width = min(self.width() - 2 * tokens.CANVAS_EDGE, 720)
+        left = (self.width() - width) // 2
+        bottom = self.height() - 20
+        top = bottom
+        for part in (self.progress, self.error):
+            if part.isVisibleTo(self):
+                part.setFixedWidth(width)
+                part.adjustSize()
+                height = max(part.sizeHint().height(), part.heightForWidth(width))
+                part.resize(width, height)
+                top -= height
+                part.move(left, top)
+                part.raise_()
+                top -= 10
+        used = self.height() - top
+        self._foot.setFixedHeight(max(tokens.CANVAS_EDGE - 8, min(used, 110) if used > 30 else 0))
+        self.toast.adjustSize()
+        self.toast.setMaximumWidth(max(120, self.width() - 2 * tokens.CANVAS_EDGE))
+        self.toast.move((self.width() - self.toast.width()) // 2, self._head.height() + 8)
+        self.toast.raise_()
+
+    # what can be done with a picture
+
+    def copy(self, result: str = "") -> None:
+        path = self._vm.path_of(result)
+        image = read_picture(path) if path else QImage()
+        if image.isNull():
+            return
+        data = QMimeData()
+        data.setImageData(image)
+        data.setUrls([QUrl.fromLocalFile(path)])
+        QGuiApplication.clipboard().setMimeData(data)
+        self.say(tr("Picture copied."))
+
+    def save_as(self, result: str = "") -> None:
+        path = self._vm.path_of(result)
+        if not path:
+            return
+        target, _ = QFileDialog.getSaveFileName(
+            self, tr("Save a copy as"), str(Path.home() / Path(path).name), tr("Pictures (*.png)")
+        )
+        if target:
+            self._vm.save_copy(target, result)
+
+    def _menu(self, at: QPoint) -> None:
+        if self._vm.result() is not None:
+            self.picture_menu(self._vm.shown.result).exec(at)
+
+    def picture_menu(self, result: str) -> QMenu:
+        """What can be done with picture ``result``, here and in the list of recent ones."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        entries = (
+            ("undo-2", tr("Use these settings"), lambda: self._vm.use_settings(result)),
+            ("copy", tr("Copy picture"), lambda: self.copy(result)),
+            ("download", tr("Save a copy as…"), lambda: self.save_as(result)),
+            ("folder-open", tr("Open folder"), lambda: self._vm.open_folder(result)),
+        )
+        for icon_name, words, command in entries:
+            menu.addAction(icon(icon_name), words).triggered.connect(command)
+        return menu

@@ -1,0 +1,108 @@
+"""The Create page: form, canvas and side panel beside each other, with panels that fold when there is no room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
+
+from ui.theme import tokens
+from ui.viewmodels.workspace import Workspace
+from ui.views.canvas_panel import CanvasPanel
+from ui.views.form_panel import FormPanel
+from ui.views.side_panel import SidePanel
+
+SIDE_FROM = 1120
+"""Below this width the side panel folds by itself; asking for it brings it back all the same."""
+
+
+class CreatePage(QWidget):
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self.form = FormPanel(workspace.create)
+        self.canvas = CanvasPanel(workspace.canvas, workspace.thumbs)
+        self.side = SidePanel(workspace.queue, workspace.held, workspace.recent)
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._splitter.setHandleWidth(1)
+        self._splitter.setChildrenCollapsible(False)
+        for panel in (self.form, self.canvas, self.side):
+            self._splitter.addWidget(panel)
+        self._splitter.setStretchFactor(0, 0)
+        self._splitter.setStretchFactor(1, 1)
+        self._splitter.setStretchFactor(2, 0)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._splitter)
+        self._side_wanted: bool = bool(workspace.state.get("side", True))
+        self._form_wanted: bool = bool(workspace.state.get("form", True))
+        self._narrow: bool | None = None
+        self._restore_sizes(workspace.state.get("panels"))
+        self._connect()
+        self._models_changed()
+        self._show_panels()
+
+    def _connect(self) -> None:
+        vm = self._workspace.canvas
+        self.side.job_shown.connect(vm.show_job)
+        self.side.result_shown.connect(vm.show_result)
+        self.side.picture_menu_wanted.connect(self._picture_menu)
+        self.canvas.side_toggle.clicked.connect(self.toggle_side)
+        self.canvas.empty.tried.connect(self._try)
+        vm.picture_changed.connect(self._mark_shown)
+        self._workspace.create.schema_changed.connect(self._models_changed)
+        self._workspace.create.models_changed.connect(self._models_changed)
+
+    def _models_changed(self) -> None:
+        self.canvas.empty.show_examples(self._workspace.create.examples())
+
+    def _try(self, prompt: str) -> None:
+        self._workspace.create.set_values({"prompt": prompt})
+        self.form.go()
+
+    def _picture_menu(self, result: str, at: QPoint) -> None:
+        self.canvas.picture_menu(result).exec(at)
+
+    def _mark_shown(self) -> None:
+        shown = self._workspace.canvas.shown
+        self.side.mark_shown(shown.result, shown.job)
+
+    # panels
+
+    def toggle_side(self) -> None:
+        self._side_wanted = self.side.isHidden()
+        self._show_panels(asked=True)
+
+    def toggle_form(self) -> None:
+        self._form_wanted = self.form.isHidden()
+        self._show_panels(asked=True)
+
+    def _show_panels(self, asked: bool = False) -> None:
+        narrow = self.width() < SIDE_FROM - tokens.RAIL_WIDTH
+        if not asked and narrow == self._narrow:
+            return
+        turned = narrow != self._narrow
+        self._narrow = narrow
+        self.form.setVisible(self._form_wanted)
+        self.side.setVisible(self._side_wanted and (asked or not narrow or not turned))
+        self.canvas.side_toggle.setChecked(not self.side.isHidden())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._show_panels()
+
+    def _restore_sizes(self, sizes: Any) -> None:
+        usable = isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(size, int) and size > 0 for size in sizes)
+        left, right = sizes if usable else (tokens.FORM_WIDTH, tokens.SIDE_WIDTH)
+        self._splitter.setSizes([left, 4000, right])
+
+    def remember(self) -> None:
+        """Note the panels' widths for the next start."""
+        sizes = self._splitter.sizes()
+        old = self._workspace.state.get("panels") or [tokens.FORM_WIDTH, tokens.SIDE_WIDTH]
+        kept = [sizes[0] or old[0], sizes[2] or old[1]]
+        self._workspace.state.set("panels", kept)
+        self._workspace.state.set("side", self._side_wanted)
+        self._workspace.state.set("form", self._form_wanted)

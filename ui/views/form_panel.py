@@ -1,0 +1,214 @@
+"""The left side of Create: the model, its form, and Generate."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
+
+from ui.i18n import tr
+from ui.theme import current, tokens
+from ui.theme.icons import paint_icon
+from ui.viewmodels.create import MAX_COUNT, CreateVM
+from ui.widgets.controls import Button, ElidedLabel, IconLabel, label, mark, row, tabular
+from ui.widgets.form import Form
+from ui.widgets.model_picker import ModelPicker
+
+
+class CountSpin(QSpinBox):
+    """How many pictures: a number between a minus and a plus."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("create.count")
+        self.setAccessibleName(tr("Number of pictures"))
+        self.setToolTip(tr("How many pictures to make"))
+        self.setRange(1, MAX_COUNT)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFixedWidth(96)
+        self.setFont(tabular(self.font()))
+        mark(self, kind="count")
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        super().wheelEvent(event) if self.hasFocus() else event.ignore()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        super().paintEvent(event)
+        colors = current()
+        painter = QPainter(self)
+        top = self.height() / 2 - 7
+        low, high = self.value() <= self.minimum(), self.value() >= self.maximum()
+        paint_icon(painter, "minus", QRectF(9, top, 14, 14), colors.faint if low else colors.soft)
+        paint_icon(painter, "plus", QRectF(self.width() - 23, top, 14, 14), colors.faint if high else colors.soft)
+        painter.end()
+
+
+class ModelProblem(QFrame):
+    """Why the chosen model cannot be used, under the picker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("create.model.problem")
+        mark(self, surface="note")
+        self._sentence = label("", "", "", wrap=True)
+        self._advice = label("", "secondary", "soft", wrap=True)
+        words = QVBoxLayout()
+        words.setSpacing(3)
+        words.addWidget(self._sentence)
+        words.addWidget(self._advice)
+        line = row(spacing=10)
+        line.setContentsMargins(12, 10, 12, 10)
+        line.addWidget(IconLabel("triangle-alert", "bad"), 0, Qt.AlignmentFlag.AlignTop)
+        line.addLayout(words, 1)
+        self.setLayout(line)
+
+    def say(self, sentence: str, advice: str) -> None:
+        self._sentence.setText(sentence)
+        self._advice.setText(advice)
+        self._advice.setVisible(bool(advice))
+        self.setVisible(bool(sentence))
+
+
+class FormPanel(QWidget):
+    """Joins ``CreateVM`` to the generated form."""
+
+    generated = Signal()
+
+    def __init__(self, vm: CreateVM, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._vm = vm
+        mark(self, surface="panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setMinimumWidth(292)
+        self.picker = ModelPicker()
+        self._problem = ModelProblem()
+        self.form = Form()
+        self._scroll = QScrollArea()
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._lay_out()
+        self._connect()
+        self._show_models()
+        self._rebuild()
+        self._hint_changed()
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        inner = QVBoxLayout(inside)
+        inner.setContentsMargins(tokens.EDGE, 2, tokens.EDGE, 12)
+        inner.setSpacing(tokens.GROUP)
+        inner.addWidget(self.form)
+        inner.addStretch(1)
+        self._scroll.setWidget(inside)
+        head = QVBoxLayout()
+        head.setContentsMargins(tokens.EDGE, 18, tokens.EDGE, 10)
+        head.setSpacing(8)
+        head.addWidget(self.picker)
+        head.addWidget(self._problem)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(head)
+        layout.addWidget(self._scroll, 1)
+        layout.addLayout(self._make_foot())
+
+    def _make_foot(self) -> QVBoxLayout:
+        self.count = CountSpin()
+        self.count.setValue(self._vm.count)
+        self.generate = Button(tr("Generate"), "primary")
+        self.generate.setObjectName("create.generate")
+        self.generate.setAccessibleName(tr("Generate"))
+        self.generate.setToolTip(tr("Ctrl + Enter"))
+        self.generate.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._hint = ElidedLabel("", "hint", "soft")
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._hint.setObjectName("create.hint")
+        foot = QVBoxLayout()
+        foot.setContentsMargins(tokens.EDGE, 10, tokens.EDGE, 16)
+        foot.setSpacing(8)
+        line = row(self.count, spacing=10)
+        line.addWidget(self.generate, 1)
+        foot.addLayout(line)
+        foot.addWidget(self._hint)
+        return foot
+
+    def _connect(self) -> None:
+        vm = self._vm
+        self.picker.chosen.connect(vm.select)
+        self.picker.add_wanted.connect(self.ask_for_folder)
+        self.form.edited.connect(vm.set_value)
+        self.form.left.connect(vm.check)
+        self.form.keep_seed.connect(self._keep_seed)
+        self.count.valueChanged.connect(vm.set_count)
+        self.generate.clicked.connect(self.go)
+        vm.models_changed.connect(self._models_changed)
+        vm.schema_changed.connect(self._rebuild)
+        vm.values_changed.connect(self._values_changed)
+        vm.problems_changed.connect(lambda: self.form.set_problems(vm.problems))
+        vm.hint_changed.connect(self._hint_changed)
+
+    # from the view-model
+
+    def _models_changed(self) -> None:
+        self._show_models()
+        self._show_problem()
+
+    def _show_models(self) -> None:
+        self.picker.show_rows(self._vm.rows(), self._vm.current)
+
+    def _rebuild(self) -> None:
+        self.picker.show_chosen(self._vm.current)
+        self.form.build(self._vm.schema(), self._vm.defaults())
+        self._values_changed()
+        self.form.set_problems(self._vm.problems)
+        self._show_problem()
+        self._chain()
+
+    def _chain(self) -> None:
+        """Tab goes as the eye does: picker, form, count, Generate."""
+        QWidget.setTabOrder(self.count, self.generate)
+
+    def _values_changed(self) -> None:
+        self.form.set_values(self._vm.values())
+        self.form.set_keep_seed(self._vm.keep_seed or self._vm.values().get("seed") is not None)
+
+    def _show_problem(self) -> None:
+        view = self._vm.problem()
+        self._problem.say(view.sentence if view else "", view.advice if view else "")
+        self.generate.setEnabled(view is None)
+
+    def _keep_seed(self, keep: bool) -> None:
+        self._vm.keep_seed = keep
+
+    def _hint_changed(self) -> None:
+        parts = [part for part in (tr("Ctrl + Enter"), self._vm.hint()) if part]
+        self._hint.set_full("   ·   ".join(parts))
+
+    # commands
+
+    def go(self) -> None:
+        """Generate; what is wrong gets the focus."""
+        if self._vm.generate() is None:
+            where = self.form.focus_problem(self._vm.problems)
+            if where is not None:
+                self._scroll.ensureWidgetVisible(where, 0, 24)
+        else:
+            self.generated.emit()
+
+    def ask_for_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, tr("Choose a model folder"))
+        if folder:
+            self._vm.add_folder(folder)
+
+    def edit_prompt(self) -> None:
+        prompt = self.form.field("prompt")
+        if prompt is not None:
+            prompt.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self.update()

@@ -1,0 +1,74 @@
+"""The sheet of shortcuts (F1)."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QGridLayout, QVBoxLayout, QWidget
+
+from ui.i18n import tr
+from ui.widgets.controls import Button, label, row
+
+
+def shortcut_words() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of keys and what they do."""
+    return [
+        (
+            tr("Everywhere"),
+            [
+                (tr("Ctrl + Enter"), tr("Generate")),
+                (tr("Esc"), tr("Cancel the running job, or go back")),
+                (tr("Ctrl + L"), tr("Edit the prompt")),
+                (tr("Ctrl + M"), tr("Choose a model")),
+                (tr("F9"), tr("Show or hide queue and recent pictures")),
+                (tr("Shift + F9"), tr("Show or hide the form")),
+                (tr("Ctrl + ,"), tr("Settings")),
+                (tr("Ctrl + Q"), tr("Quit")),
+            ],
+        ),
+        (
+            tr("Picture"),
+            [
+                (tr("Ctrl + C"), tr("Copy")),
+                (tr("Ctrl + S"), tr("Save a copy")),
+                (tr("+  and  -"), tr("Zoom")),
+                (tr("0  and  1"), tr("Fit, actual size")),
+                (tr("Space and drag"), tr("Move the picture")),
+                (tr("Left  and  Right"), tr("Other pictures")),
+            ],
+        ),
+        (
+            tr("Queue"),
+            [
+                (tr("Delete"), tr("Cancel or remove")),
+                (tr("Alt + Up  and  Down"), tr("Move a waiting job")),
+                (tr("R"), tr("Try again")),
+            ],
+        ),
+    ]
+
+
+class ShortcutsSheet(QDialog):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("shortcuts")
+        self.setWindowTitle(tr("Shortcuts"))
+        self.setAccessibleName(tr("Shortcuts"))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(28, 22, 28, 20)
+        layout.setSpacing(8)
+        for title, entries in shortcut_words():
+            layout.addWidget(label(title, "heading"))
+            grid = QGridLayout()
+            grid.setHorizontalSpacing(28)
+            grid.setVerticalSpacing(6)
+            grid.setColumnMinimumWidth(0, 150)
+            grid.setColumnStretch(1, 1)
+            for line, (keys, words) in enumerate(entries):
+                grid.addWidget(label(keys, "strong"), line, 0, Qt.AlignmentFlag.AlignLeft)
+                grid.addWidget(label(words, tone="soft"), line, 1)
+            layout.addLayout(grid)
+            layout.addSpacing(10)
+        close = Button(tr("Close"))
+        close.setObjectName("shortcuts.close")
+        close.clicked.connect(self.close)
+        layout.addLayout(row(None, close))

@@ -1,0 +1,1 @@
+"""Reusable widgets. They know tokens and words, nothing of the core."""
