@@ -25,7 +25,7 @@ def difference(a: Picture, b: Picture) -> float:
     return float(np.abs(np.asarray(a.image, dtype=float) - np.asarray(b.image, dtype=float)).mean())
 
 
-@pytest.mark.parametrize("family", ["sd", "qwen_image"])
+@pytest.mark.parametrize("family", ["sd", "qwen_image", "sd_taesd"])
 def test_without_room_for_the_whole_it_decodes_in_tiles(
     family: str, loaded: Callable[[str], Loaded], faults: dict[str, str], tmp_path: Path
 ) -> None:

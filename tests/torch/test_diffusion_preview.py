@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 
 from models.card import ModelRef
 from models.runners.diffusion.hooks import repeated_blocks
+from models.runners.diffusion.loading import enable_tiling
 from models.runners.diffusion.preview import Colours, clean_estimate, colours_of, fit
 
 MODEL = ModelRef("a/b", "b", "diffusion", "", "1")
@@ -150,6 +152,23 @@ def answer(
     kept = scheduler.alphas_cumprod[time.long()]
     noise = (sample - kept.sqrt() * clean) / (1 - kept).sqrt()
     return kept.sqrt() * noise - (1 - kept).sqrt() * clean if kind == "v_prediction" else noise
+
+
+def test_the_small_autoencoder_is_previewed_and_tiled(loaded: Callable[[str], Loaded], tmp_path: Path) -> None:
+    model = loaded("sd_taesd")
+    ear = Ear()
+    whole = model.run(tmp_path / "whole", ear=ear)
+    assert [shown[0].size for shown in ear.shown] == [(16, 16)] * 3
+    vae = model.pipe.vae
+    try:
+        assert enable_tiling(vae, 32)
+        assert (vae.spatial_scale_factor, vae.tile_latent_min_size) == (4, 8)
+        tiled = model.run(tmp_path / "tiled")
+    finally:
+        vae.disable_tiling()
+    distance = np.abs(np.asarray(tiled.image, dtype=float) - np.asarray(whole.image, dtype=float)).mean()
+    assert tiled.image.size == (64, 64)
+    assert distance < 20  # tiles are blended, so not the same; another layout would be far off
 
 
 def test_blocks_are_found_in_shallow_and_deep_models(sd: Loaded) -> None:

@@ -22,7 +22,7 @@ _PROMPT_TOKENS = 32
 
 
 def build(family: str, folder: Path, seed: int = 0) -> Path:
-    """Build the pipeline of ``family`` (one of ``FAMILIES``) and save it in ``folder``; returns the folder."""
+    """Build the pipeline of ``family`` (of ``FAMILIES``, or "sd_taesd"), save it in ``folder`` and return the folder."""
     torch.manual_seed(seed)
     pipe = _BUILDERS[family]()
     pipe.save_pretrained(folder, safe_serialization=True)
@@ -32,8 +32,28 @@ def build(family: str, folder: Path, seed: int = 0) -> Path:
 
 
 def _sd() -> Any:
+    return _sd_with(_vae(4))
+
+
+def _sd_taesd() -> Any:
+    """With the small autoencoder that some models come with (four pixels a latent, v-prediction)."""
+    widths = (16, 16, 16)
+    vae = diffusers.AutoencoderTiny(
+        encoder_block_out_channels=widths,
+        decoder_block_out_channels=widths,
+        num_encoder_blocks=(1, 1, 1),
+        num_decoder_blocks=(1, 1, 1),
+    )
+    pipe = _sd_with(vae)
+    pipe.scheduler = diffusers.DDIMScheduler.from_config(
+        pipe.scheduler.config, prediction_type="v_prediction", timestep_spacing="trailing", clip_sample=False
+    )
+    return pipe
+
+
+def _sd_with(vae: Any) -> Any:
     return diffusers.StableDiffusionPipeline(
-        vae=_vae(4),
+        vae=vae,
         text_encoder=_clip(32),
         tokenizer=_clip_tokenizer(),
         unet=_unet(cross_attention_dim=32),
@@ -236,6 +256,8 @@ _BUILDERS: dict[str, Callable[[], Any]] = {
 }
 
 FAMILIES = tuple(_BUILDERS)
+
+_BUILDERS["sd_taesd"] = _sd_taesd
 
 
 def _vae(channels: int, **more: Any) -> Any:
