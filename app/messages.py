@@ -130,6 +130,7 @@ _NOTICES: dict[str, str] = {
     "run_again_float32": "The picture came out broken and is made again more precisely.",
     "result_black": "The picture is entirely black.",
     "retried": "The engine stopped ({reason}); the job was started again.",
+    "latents_not_kept": "The steps could not be written down; if the engine stops now they have to be done again.",
     "latents_reused": "The steps were already done; only the picture is finished again.",
 }
 
