@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Ear, Loaded
 from safetensors.torch import load_file, save_file
+from tiny_runs import Ear, Loaded
 
 from models.errors import AtelierError, ErrorCode
 from models.planning import Placement, Plan

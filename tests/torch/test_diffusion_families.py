@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Ear, Loaded
 from safetensors import safe_open
+from tiny_runs import Ear, Loaded
 
 from models.pipelines import row
 from models.runners.base import CancelledRunError

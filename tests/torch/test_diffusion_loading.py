@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CPU, Ear, Loaded
 from safetensors.torch import load_file, save_file
+from tiny_runs import CPU, Ear, Loaded
 
 from models.card import ModelRef
 from models.devices import Backend

@@ -10,7 +10,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from conftest import Ear, Loaded
+from tiny_runs import Ear, Loaded
 from torch import nn
 
 from models.card import ModelRef

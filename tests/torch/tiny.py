@@ -22,7 +22,7 @@ _PROMPT_TOKENS = 32
 
 
 def build(family: str, folder: Path, seed: int = 0) -> Path:
-    """Build the pipeline of ``family`` (of ``FAMILIES``, or "sd_taesd"), save it in ``folder`` and return the folder."""
+    """Save the pipeline of ``family`` (one of ``FAMILIES``, or "sd_taesd") in ``folder``; returns the folder."""
     torch.manual_seed(seed)
     pipe = _BUILDERS[family]()
     pipe.save_pretrained(folder, safe_serialization=True)
