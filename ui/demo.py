@@ -117,11 +117,11 @@ class DemoModels:
     def entries(self) -> list[DemoEntry]:
         return list(self.all)
 
-    def get(self, id: str) -> DemoEntry:
+    def get(self, key: str) -> DemoEntry:
         for entry in self.all:
-            if entry.card.id == id:
+            if entry.card.id == key:
                 return entry
-        raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=id)
+        raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=key)
 
     def add_folder(self, path: Path) -> DemoEntry:
         if not (path / "model_index.json").is_file():
@@ -149,10 +149,10 @@ class DemoQueue:
 
     def jobs(self) -> list[Job]:
         ended = [job for job in self._jobs.values() if job.id not in self._order]
-        return ended + [self._jobs[id] for id in self._order]
+        return ended + [self._jobs[key] for key in self._order]
 
-    def get(self, id: str) -> Job:
-        return self._jobs[id]
+    def get(self, key: str) -> Job:
+        return self._jobs[key]
 
     def submit(self, model_id: str, inputs: dict[str, Any], count: int = 1) -> Job:
         entry = self._core.models.get(model_id)
@@ -169,42 +169,42 @@ class DemoQueue:
         self._core.events.emit(announced.JobAdded(job))
         return job
 
-    def change(self, id: str, **changes: Any) -> Job:
-        old = self._jobs[id]
+    def change(self, key: str, **changes: Any) -> Job:
+        old = self._jobs[key]
         job = msgspec.structs.replace(old, **changes)
         move(JOB_MOVES, old.state, job.state)
-        if job.state is not JobState.QUEUED and id in self._order:
-            self._order.remove(id)
-        self._jobs[id] = job
+        if job.state is not JobState.QUEUED and key in self._order:
+            self._order.remove(key)
+        self._jobs[key] = job
         self._core.events.emit(announced.JobChanged(job))
         return job
 
-    def cancel(self, id: str) -> None:
-        self._core.cancelled.append(id)
-        if not self._jobs[id].ended:
-            self.change(id, state=JobState.CANCELLED)
+    def cancel(self, key: str) -> None:
+        self._core.cancelled.append(key)
+        if not self._jobs[key].ended:
+            self.change(key, state=JobState.CANCELLED)
 
     def cancel_all(self) -> None:
-        for id in [job.id for job in self._jobs.values() if not job.ended]:
-            self.cancel(id)
+        for key in [job.id for job in self._jobs.values() if not job.ended]:
+            self.cancel(key)
 
-    def retry(self, id: str) -> None:
-        self._order.append(id)
-        self.change(id, state=JobState.QUEUED, error=None, progress=JobProgress())
+    def retry(self, key: str) -> None:
+        self._order.append(key)
+        self.change(key, state=JobState.QUEUED, error=None, progress=JobProgress())
 
-    def remove(self, id: str) -> None:
-        if id in self._order:
-            self._order.remove(id)
-        del self._jobs[id]
-        self._core.events.emit(announced.JobRemoved(id))
+    def remove(self, key: str) -> None:
+        if key in self._order:
+            self._order.remove(key)
+        del self._jobs[key]
+        self._core.events.emit(announced.JobRemoved(key))
 
     def clear_ended(self) -> None:
         for job in [job for job in self._jobs.values() if job.ended]:
             self.remove(job.id)
 
-    def move(self, id: str, index: int) -> None:
-        self._order.remove(id)
-        self._order.insert(index, id)
+    def move(self, key: str, index: int) -> None:
+        self._order.remove(key)
+        self._order.insert(index, key)
         self._core.events.emit(announced.QueueReordered(tuple(self._order)))
 
     def held(self) -> list[Job]:
@@ -226,8 +226,8 @@ class DemoLibrary:
     def recent(self, limit: int = 60) -> list[Result]:
         return self.results[:limit]
 
-    def get(self, id: str) -> Result | None:
-        return next((result for result in self.results if result.id == id), None)
+    def get(self, key: str) -> Result | None:
+        return next((result for result in self.results if result.id == key), None)
 
 
 class DemoEngine:
@@ -255,9 +255,7 @@ class DemoCore:
     def __init__(self, paths: Paths, entries: list[DemoEntry] | None = None, seconds: float | None = None) -> None:
         self.paths = paths.create()
         self.events = announced.EventBus()
-        self.settings = SettingsStore(
-            paths.settings, lambda names: self.events.emit(announced.SettingsChanged(names))
-        )
+        self.settings = SettingsStore(paths.settings, lambda names: self.events.emit(announced.SettingsChanged(names)))
         self.models = DemoModels(self, demo_entries() if entries is None else entries)
         self.queue = DemoQueue(self)
         self.library = DemoLibrary()
@@ -284,40 +282,40 @@ class DemoCore:
     def ready(self) -> None:
         self.engine.become(EngineState.READY, GPU)
 
-    def load(self, id: str, fraction: float, what: str) -> None:
-        self.queue.change(id, state=JobState.LOADING, progress=JobProgress(fraction=fraction, what=what))
+    def load(self, key: str, fraction: float, what: str) -> None:
+        self.queue.change(key, state=JobState.LOADING, progress=JobProgress(fraction=fraction, what=what))
 
-    def begin(self, id: str) -> None:
-        if self.queue.get(id).state is JobState.QUEUED:
-            self.load(id, 0.0, "")
-        self.queue.change(id, state=JobState.RUNNING)
+    def begin(self, key: str) -> None:
+        if self.queue.get(key).state is JobState.QUEUED:
+            self.load(key, 0.0, "")
+        self.queue.change(key, state=JobState.RUNNING)
 
-    def step(self, id: str, step: int, steps: int, picture: int = 1, left: float = -1.0) -> None:
-        count = self.queue.get(id).count
+    def step(self, key: str, step: int, steps: int, picture: int = 1, left: float = -1.0) -> None:
+        count = self.queue.get(key).count
         fraction = (picture - 1 + step / steps) / count
         progress = JobProgress(picture, count, step, steps, fraction, left)
-        self.queue.change(id, state=JobState.RUNNING, progress=progress)
+        self.queue.change(key, state=JobState.RUNNING, progress=progress)
 
-    def preview(self, id: str, share: float = 0.7, picture: int = 1) -> None:
-        inputs = self.queue.get(id).inputs
+    def preview(self, key: str, share: float = 0.7, picture: int = 1) -> None:
+        inputs = self.queue.get(key).inputs
         width, height = inputs["width"], inputs["height"]
         image = noisy(int(inputs["seed"]) + picture - 1, max(8, width // 8), max(8, height // 8), share)
-        self.events.emit(announced.PreviewArrived(id, picture, width, height, encoded(image)))
+        self.events.emit(announced.PreviewArrived(key, picture, width, height, encoded(image)))
 
-    def produce(self, id: str) -> Result:
+    def produce(self, key: str) -> Result:
         """One more picture of the job is done."""
-        job = self.queue.get(id)
+        job = self.queue.get(key)
         number = len(job.results)
         seed = int(job.inputs.get("seed") or 0) + number
         width, height = int(job.inputs["width"]), int(job.inputs["height"])
-        result = self.keep(f"{id}-{number + 1}", job.prompt, seed, width, height, job=id, inputs=job.inputs)
-        self.queue.change(id, results=(*job.results, result.id))
+        result = self.keep(f"{key}-{number + 1}", job.prompt, seed, width, height, job=key, inputs=job.inputs)
+        self.queue.change(key, results=(*job.results, result.id))
         self.events.emit(announced.ResultAdded(result))
         return result
 
     def keep(
         self,
-        id: str,
+        key: str,
         prompt: str,
         seed: int,
         width: int,
@@ -326,22 +324,22 @@ class DemoCore:
         inputs: dict[str, Any] | None = None,
     ) -> Result:
         """A picture for the library."""
-        path = self.paths.pictures / f"{id}.png"
+        path = self.paths.pictures / f"{key}.png"
         path.write_bytes(encoded(landscape(seed, width, height)))
         model = self.queue.get(job).model if job else "klein"
         name = self.models.get(model).card.name
         recipe = {"inputs": {**(inputs or {"prompt": prompt, "width": width, "height": height}), "seed": seed}}
-        result = Result(id, job, str(path), 1_790_000_000.0, model, name, prompt, seed, width, height, recipe)
+        result = Result(key, job, str(path), 1_790_000_000.0, model, name, prompt, seed, width, height, recipe)
         self.library.results.insert(0, result)
         return result
 
-    def finish(self, id: str) -> None:
-        while len(self.queue.get(id).results) < self.queue.get(id).count:
-            self.produce(id)
-        self.queue.change(id, state=JobState.SUCCEEDED)
+    def finish(self, key: str) -> None:
+        while len(self.queue.get(key).results) < self.queue.get(key).count:
+            self.produce(key)
+        self.queue.change(key, state=JobState.SUCCEEDED)
 
-    def fail(self, id: str, code: ErrorCode, detail: str = "", **facts: str | int | float) -> None:
-        self.queue.change(id, state=JobState.FAILED, error=ErrorInfo(code, facts, detail))
+    def fail(self, key: str, code: ErrorCode, detail: str = "", **facts: str | int | float) -> None:
+        self.queue.change(key, state=JobState.FAILED, error=ErrorInfo(code, facts, detail))
 
-    def notice(self, id: str, code: str, **facts: str | int | float) -> None:
-        self.events.emit(announced.JobNoticed(id, JobNotice(code, facts)))
+    def notice(self, key: str, code: str, **facts: str | int | float) -> None:
+        self.events.emit(announced.JobNoticed(key, JobNotice(code, facts)))

@@ -71,8 +71,8 @@ def noisy(seed: int, width: int, height: int, share: float) -> QImage:
     return image
 
 
-def encoded(image: QImage, kind: str = "PNG") -> bytes:
+def encoded(image: QImage) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, kind)
-    return buffer.data().data()
+    image.save(buffer, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, the call wants text
+    return bytes(buffer.data().data())

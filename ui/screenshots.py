@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from PySide6.QtCore import QCoreApplication, QEventLoop
+from PySide6.QtGui import QPainter, QPixmap
 
 from app.paths import Paths
 from app.states import EngineState
@@ -86,7 +87,7 @@ def running(core: DemoCore, window: MainWindow) -> None:
     core.begin(job)
     core.produce(job)
     core.step(job, 5, 8, 2, 9)
-    core.preview(job, 0.75, 2)
+    core.preview(job, 0.88, 2)
 
 
 def result(core: DemoCore, window: MainWindow) -> None:
@@ -151,7 +152,7 @@ def long_texts(core: DemoCore, window: MainWindow) -> None:
     send(core, window, LONG)
     core.begin(job)
     core.step(job, 5, 50, 1, 4000)
-    core.preview(job, 0.6)
+    core.preview(job, 0.8)
 
 
 def tall(core: DemoCore, window: MainWindow) -> None:
@@ -191,8 +192,8 @@ def advanced(core: DemoCore, window: MainWindow) -> None:
 
 def no_engine(core: DemoCore, window: MainWindow) -> None:
     keep_some(core, window, 4)
-    what = {"what": "torch"}
-    core.engine.become(EngineState.UNUSABLE, error=ErrorInfo(ErrorCode.ENGINE_MISSING, what, "ModuleNotFoundError"))
+    error = ErrorInfo(ErrorCode.ENGINE_MISSING, {"what": "torch"}, "ModuleNotFoundError")
+    core.engine.become(EngineState.UNUSABLE, error=error)
 
 
 def settings(core: DemoCore, window: MainWindow) -> None:
@@ -257,9 +258,8 @@ def render(scene: Scene, theme: str, out: Path) -> Path:
     return path
 
 
-def _paint_popups(picture, window: MainWindow) -> None:  # type: ignore[no-untyped-def]
+def _paint_popups(picture: QPixmap, window: MainWindow) -> None:
     """Lists and dialogs are windows of their own: draw those that are open where they stand."""
-    from PySide6.QtGui import QGuiApplication, QPainter
     from PySide6.QtWidgets import QApplication  # noqa: TID251 - only to find the open windows
 
     painter = QPainter(picture)
@@ -268,7 +268,6 @@ def _paint_popups(picture, window: MainWindow) -> None:  # type: ignore[no-untyp
             where = other.mapToGlobal(other.rect().topLeft()) - window.mapToGlobal(window.rect().topLeft())
             painter.drawPixmap(where, other.grab())
     painter.end()
-    assert QGuiApplication.instance() is not None
 
 
 def main(arguments: list[str]) -> int:

@@ -23,6 +23,14 @@ class WindowState:
     def get(self, name: str, default: Any = None) -> Any:
         return self._values.get(name, default)
 
+    def number(self, name: str, default: int) -> int:
+        value = self._values.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+    def table(self, name: str) -> dict[str, Any]:
+        value = self._values.get(name)
+        return dict(value) if isinstance(value, dict) else {}
+
     def set(self, name: str, value: Any) -> None:
         self._values[name] = value
 

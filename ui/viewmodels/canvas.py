@@ -117,22 +117,22 @@ class CanvasVM(QObject):
     def shown(self) -> Shown:
         return self._shown
 
-    def job(self, id: str = "") -> Job | None:
-        wanted = id or self._shown.job
+    def job(self, key: str = "") -> Job | None:
+        wanted = key or self._shown.job
         return next((job for job in self._core.queue.jobs() if job.id == wanted), None) if wanted else None
 
     def result(self) -> Result | None:
         """The finished picture on the canvas, if it is one."""
         return self._get(self._shown.result)
 
-    def _get(self, id: str) -> Result | None:
+    def _get(self, key: str) -> Result | None:
         """Results never change, so the library is asked once for each."""
-        if id and id not in self._results:
-            found = self._core.library.get(id)
+        if key and key not in self._results:
+            found = self._core.library.get(key)
             if found is None:
                 return None
-            self._results[id] = found
-        return self._results.get(id)
+            self._results[key] = found
+        return self._results.get(key)
 
     def is_empty(self) -> bool:
         return not self._shown.job and not self._shown.result
@@ -141,16 +141,15 @@ class CanvasVM(QObject):
         result = self.result()
         if result is not None:
             ready = self._image_of == result.id
-            return Picture(
-                self._image if ready else None, result.width, result.height, missing=ready and self._missing
-            )
+            return Picture(self._image if ready else None, result.width, result.height, missing=ready and self._missing)
         job = self.job()
         if job is None:
             return None
-        width, height = int(job.inputs.get("width", 512)), int(job.inputs.get("height", 512))
         if self._preview_image is not None and self._preview is not None and self._preview.job == job.id:
             return Picture(self._preview_image, self._preview.width, self._preview.height, preview=True)
-        return Picture(None, width, height)
+        if job.ended:
+            return None
+        return Picture(None, int(job.inputs.get("width", 512)), int(job.inputs.get("height", 512)))
 
     def title(self) -> str:
         result, job = self.result(), self.job()
@@ -172,10 +171,10 @@ class CanvasVM(QObject):
         live = self._live_number(job)
         items = []
         for number in range(1, job.count + 1):
-            id = job.results[number - 1] if number <= len(job.results) else ""
-            result = self._get(id)
-            current = id == self._shown.result if id else number == live and not self._shown.result
-            items.append(StripItem(number, id, result.path if result else "", current, number == live))
+            key = job.results[number - 1] if number <= len(job.results) else ""
+            result = self._get(key)
+            current = key == self._shown.result if key else number == live and not self._shown.result
+            items.append(StripItem(number, key, result.path if result else "", current, number == live))
         return items
 
     @staticmethod
@@ -194,21 +193,21 @@ class CanvasVM(QObject):
         else:
             self._all_changed()
 
-    def show_job(self, id: str) -> None:
-        job = self.job(id)
+    def show_job(self, key: str) -> None:
+        job = self.job(key)
         if job is None:
             return
-        self._dismissed.discard(id)
+        self._dismissed.discard(key)
         self._follow = job.state in ACTIVE or job.state is JobState.QUEUED
         result = job.results[-1] if job.results and not self._live_number(job) else ""
-        self._look(Shown(job=id, result=result))
+        self._look(Shown(job=key, result=result))
 
-    def show_result(self, id: str) -> None:
-        result = self._get(id)
+    def show_result(self, key: str) -> None:
+        result = self._get(key)
         if result is None:
             return
         self._follow = False
-        self._look(Shown(job=result.job if self.job(result.job) else "", result=id))
+        self._look(Shown(job=result.job if self.job(result.job) else "", result=key))
 
     def show_number(self, number: int) -> None:
         """Click on the strip: a finished picture is pinned, the one being made is followed."""
@@ -267,6 +266,8 @@ class CanvasVM(QObject):
         if job.id == self._shown.job:
             if job.state is JobState.CANCELLED and not self._shown.result:
                 self._after_cancel(job)
+            if job.state is JobState.FAILED:
+                self.picture_changed.emit()
             self.info_changed.emit()
             self.error_changed.emit()
         self._update_progress()
@@ -428,9 +429,9 @@ class CanvasVM(QObject):
         if view is self._refusal:
             self.dismiss_error()
 
-    def retry(self, id: str) -> None:
-        self._core.queue.retry(id)
-        self.show_job(id)
+    def retry(self, key: str) -> None:
+        self._core.queue.retry(key)
+        self.show_job(key)
         self._follow = True
 
     # what can be done with the picture

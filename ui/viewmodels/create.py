@@ -54,7 +54,7 @@ class CreateVM(QObject):
         self._state = state
         self._values: dict[str, dict[str, Any]] = {}
         self._problems: dict[str, str] = {}
-        self.count = int(state.get("count", 1))
+        self.count = max(1, min(MAX_COUNT, state.number("count", 1)))
         self.keep_seed = False
         self._current = core.settings.value.model
         self._pick_usable()
@@ -82,14 +82,14 @@ class CreateVM(QObject):
     def entry(self) -> EntryPort | None:
         return next((entry for entry in self._core.models.entries() if entry.card.id == self._current), None)
 
-    def select(self, id: str) -> None:
+    def select(self, key: str) -> None:
         """Choose the model, remember it and let the engine load it ahead, if the user wants that."""
-        if id == self._current:
+        if key == self._current:
             return
-        self._current = id
+        self._current = key
         self._problems = {}
         try:
-            self._core.settings.change(model=id)
+            self._core.settings.change(model=key)
         except OSError as error:
             log.warning("the chosen model could not be remembered: %s", error)
         self.preload()
@@ -151,8 +151,8 @@ class CreateVM(QObject):
         """What the form shows for the chosen model."""
         if self._current not in self._values:
             defaults = self.defaults()
-            remembered = self._state.get("forms", {}).get(self._current, {})
-            known = {name: value for name, value in remembered.items() if name in defaults}
+            remembered = self._state.table("forms").get(self._current)
+            known = {n: v for n, v in remembered.items() if n in defaults} if isinstance(remembered, dict) else {}
             self._values[self._current] = {**defaults, **known}
         return self._values[self._current]
 
@@ -249,7 +249,7 @@ class CreateVM(QObject):
         if entry is None or entry.schema is None:
             return
         files = {spec.name for spec in entry.schema.inputs if spec.kind in (Kind.IMAGE, Kind.MASK)}
-        forms = dict(self._state.get("forms", {}))
+        forms = self._state.table("forms")
         kept = {name: value for name, value in self.values().items() if name not in files}
         forms[self._current] = kept
         self._state.set("forms", forms)

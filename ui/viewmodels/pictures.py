@@ -1,4 +1,4 @@
-"""Reads pictures from the disk off the GUI thread; the answer comes as a signal, and late answers can be told by key."""
+"""Reads pictures from the disk off the GUI thread; answers come as signals, late ones can be told by their ticket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue as a list: what runs, what waits in order, what failed; and the question about jobs of an earlier session."""
+"""The queue as a list: what runs, what waits in order, what failed; and the question about jobs found at the start."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ class QueueModel(RowsModel[QueueRow]):
 
     # commands
 
-    def cancel(self, id: str) -> None:
-        self._core.queue.cancel(id)
+    def cancel(self, key: str) -> None:
+        self._core.queue.cancel(key)
 
     def cancel_all(self) -> None:
         self._core.queue.cancel_all()
@@ -123,24 +123,24 @@ class QueueModel(RowsModel[QueueRow]):
     def clear_ended(self) -> None:
         self._core.queue.clear_ended()
 
-    def retry(self, id: str) -> None:
-        self._core.queue.retry(id)
+    def retry(self, key: str) -> None:
+        self._core.queue.retry(key)
 
-    def take_out(self, id: str) -> None:
+    def take_out(self, key: str) -> None:
         """What the Delete key means: a running job is cancelled, any other leaves the list."""
-        row = next((row for row in self._rows if row.id == id), None)
+        row = next((row for row in self._rows if row.id == key), None)
         if row is not None and (row.can_remove or row.can_move):
-            self._core.queue.remove(id)
+            self._core.queue.remove(key)
         elif row is not None:
-            self.cancel(id)
+            self.cancel(key)
 
-    def shift(self, id: str, by: int) -> None:
+    def shift(self, key: str, by: int) -> None:
         """Move a waiting job up (-1) or down (+1)."""
         waiting = [row.id for row in self._rows if row.can_move]
-        if id in waiting:
-            target = waiting.index(id) + by
+        if key in waiting:
+            target = waiting.index(key) + by
             if 0 <= target < len(waiting):
-                self._core.queue.move(id, target)
+                self._core.queue.move(key, target)
 
     # dragging a waiting job to another place
 
@@ -169,14 +169,14 @@ class QueueModel(RowsModel[QueueRow]):
     ) -> bool:
         if not data.hasFormat(MIME):
             return False
-        id = data.data(MIME).toStdString()
+        key = data.data(MIME).toStdString()
         waiting = [entry.id for entry in self._rows if entry.can_move]
-        if id not in waiting:
+        if key not in waiting:
             return False
         place = row if row >= 0 else len(self._rows)
         before = sum(entry.can_move for entry in self._rows[:place])
-        old = waiting.index(id)
-        self._core.queue.move(id, min(before - 1 if old < before else before, len(waiting) - 1))
+        old = waiting.index(key)
+        self._core.queue.move(key, min(before - 1 if old < before else before, len(waiting) - 1))
         # False: the rows move when the core says so, the view must not remove anything itself.
         return False
 

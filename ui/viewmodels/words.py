@@ -28,7 +28,12 @@ class ErrorView:
 def error_view(error: ErrorInfo, subject: str = "") -> ErrorView:
     plain = words(error)
     return ErrorView(
-        tr(plain.sentence), tr(plain.advice), plain.action.value, tr(ACTION_WORDS[plain.action]), _detail(error), subject
+        tr(plain.sentence),
+        tr(plain.advice),
+        plain.action.value,
+        tr(ACTION_WORDS[plain.action]),
+        _detail(error),
+        subject,
     )
 
 
@@ -47,8 +52,8 @@ def error_folder(error: ErrorInfo) -> str:
 
 
 FIT_WORDS = {
-    "fast": ("Runs fast on this machine", "good"),
-    "offload": ("Fits, but runs slower here", "warn"),
+    "fast": ("Runs fast here", "good"),
+    "offload": ("Runs slower here", "warn"),
     "too_large": ("Too large for this machine", "bad"),
 }
 
@@ -118,7 +123,7 @@ def job_words(job: Job, next_id: str = "") -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class EngineView:
-    """The foot of the rail and the engine line in Settings. ``dot`` is a token; ``short`` and ``memory`` fit the rail."""
+    """The rail's foot and the engine line in Settings. ``dot`` is a token; ``short`` and ``memory`` fit the rail."""
 
     dot: str
     short: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, QUrl
-from PySide6.QtCore import QMimeData
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
@@ -134,7 +133,7 @@ class CanvasPanel(QWidget):
         picture = self._vm.picture()
         if picture is None:
             self.view.clear()
-            self._stack.setCurrentWidget(self.empty)
+            self._stack.setCurrentWidget(self.empty if self._vm.is_empty() else self.view)
         elif picture.missing:
             path = self._vm.path_of()
             self._missing.setText(tr("The file of this picture is gone:\n{path}", path=path))
@@ -206,19 +205,23 @@ class CanvasPanel(QWidget):
         width = min(self.width() - 2 * tokens.CANVAS_EDGE, 720)
         left = (self.width() - width) // 2
         bottom = self.height() - 20
+        alone = self.error.isVisibleTo(self) and not self.progress.isVisibleTo(self) and self._vm.picture() is None
+        if alone and not self._vm.is_empty():
+            bottom = (self.height() + self.error.height()) // 2
         top = bottom
         for part in (self.progress, self.error):
             if part.isVisibleTo(self):
-                part.setFixedWidth(width)
-                part.adjustSize()
-                height = max(part.sizeHint().height(), part.heightForWidth(width))
-                part.resize(width, height)
-                top -= height
+                layout = part.layout()
+                assert layout is not None
+                layout.activate()
+                tall = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else part.sizeHint().height()
+                part.setFixedSize(width, tall)
+                top -= tall
                 part.move(left, top)
                 part.raise_()
                 top -= 10
         used = self.height() - top
-        self._foot.setFixedHeight(max(tokens.CANVAS_EDGE - 8, min(used, 110) if used > 30 else 0))
+        self._foot.setFixedHeight(max(tokens.CANVAS_EDGE - 8, min(used - 8, self.height() // 2) if used > 30 else 0))
         self.toast.adjustSize()
         self.toast.setMaximumWidth(max(120, self.width() - 2 * tokens.CANVAS_EDGE))
         self.toast.move((self.width() - self.toast.width()) // 2, self._head.height() + 8)

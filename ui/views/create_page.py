@@ -94,7 +94,9 @@ class CreatePage(QWidget):
         self._show_panels()
 
     def _restore_sizes(self, sizes: Any) -> None:
-        usable = isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(size, int) and size > 0 for size in sizes)
+        usable = (
+            isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(size, int) and size > 0 for size in sizes)
+        )
         left, right = sizes if usable else (tokens.FORM_WIDTH, tokens.SIDE_WIDTH)
         self._splitter.setSizes([left, 4000, right])
 

@@ -38,13 +38,8 @@ class EmptyState(QWidget):
         super().__init__(parent)
         self.setObjectName("create.empty")
         title = label(tr("Say what you want to see"), "title")
-        text = label(
-            tr("Write it on the left and press Generate. The picture is made on this machine; nothing leaves it."),
-            tone="soft",
-            wrap=True,
-        )
-        text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        text.setFixedWidth(340)
+        how = label(tr("Write it on the left and press Generate."), tone="soft")
+        where = label(tr("The picture is made on this machine. Nothing leaves it."), tone="soft")
         self._try = label(tr("Or try one of these"), "hint", "soft")
         chips = QWidget()
         fixed_height(chips)
@@ -57,7 +52,9 @@ class EmptyState(QWidget):
         layout.addWidget(_Picture(), 0, center)
         layout.addSpacing(8)
         layout.addWidget(title, 0, center)
-        layout.addWidget(text, 0, center)
+        layout.addWidget(how, 0, center)
+        layout.addSpacing(-6)
+        layout.addWidget(where, 0, center)
         layout.addSpacing(12)
         layout.addWidget(self._try, 0, center)
         layout.addWidget(chips)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
@@ -98,13 +100,13 @@ class FormPanel(QWidget):
     def _lay_out(self) -> None:
         inside = QWidget()
         inner = QVBoxLayout(inside)
-        inner.setContentsMargins(tokens.EDGE, 2, tokens.EDGE, 12)
+        inner.setContentsMargins(tokens.PANEL_PAD, 2, tokens.PANEL_PAD, 12)
         inner.setSpacing(tokens.GROUP)
         inner.addWidget(self.form)
         inner.addStretch(1)
         self._scroll.setWidget(inside)
         head = QVBoxLayout()
-        head.setContentsMargins(tokens.EDGE, 18, tokens.EDGE, 10)
+        head.setContentsMargins(tokens.PANEL_PAD, 18, tokens.PANEL_PAD, 10)
         head.setSpacing(8)
         head.addWidget(self.picker)
         head.addWidget(self._problem)
@@ -127,7 +129,7 @@ class FormPanel(QWidget):
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._hint.setObjectName("create.hint")
         foot = QVBoxLayout()
-        foot.setContentsMargins(tokens.EDGE, 10, tokens.EDGE, 16)
+        foot.setContentsMargins(tokens.PANEL_PAD, 10, tokens.PANEL_PAD, 16)
         foot.setSpacing(8)
         line = row(self.count, spacing=10)
         line.addWidget(self.generate, 1)
@@ -161,15 +163,21 @@ class FormPanel(QWidget):
 
     def _rebuild(self) -> None:
         self.picker.show_chosen(self._vm.current)
+        focus = self.window().focusWidget()
+        inside = focus is not None and self.form.isAncestorOf(focus)
         self.form.build(self._vm.schema(), self._vm.defaults())
         self._values_changed()
         self.form.set_problems(self._vm.problems)
         self._show_problem()
         self._chain()
+        if inside:  # the field that had the focus is gone
+            self.edit_prompt()
 
     def _chain(self) -> None:
         """Tab goes as the eye does: picker, form, count, Generate."""
-        QWidget.setTabOrder(self.count, self.generate)
+        stops = [self.picker, *self.form.stops(), self.count, self.generate]
+        for one, next_one in itertools.pairwise(stops):
+            QWidget.setTabOrder(one, next_one)
 
     def _values_changed(self) -> None:
         self.form.set_values(self._vm.values())
@@ -205,8 +213,7 @@ class FormPanel(QWidget):
 
     def edit_prompt(self) -> None:
         prompt = self.form.field("prompt")
-        if prompt is not None:
-            prompt.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        (prompt or self.picker).setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

@@ -6,7 +6,6 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
-from ui.i18n import tr
 from ui.theme import current, tokens
 from ui.theme.icons import icon, paint_icon
 from ui.viewmodels.words import EngineView

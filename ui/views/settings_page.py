@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QFrame, QLineEdit, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QLineEdit, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.viewmodels.settings import SettingsVM
@@ -23,7 +23,8 @@ class SettingsPage(QWidget):
         mark(self, surface="panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._refreshers: dict[str, Callable[[], None]] = {}
-        self._problems: dict[str, QWidget] = {}
+        self._problems: dict[str, QLabel] = {}
+        self._hints: dict[str, QLabel] = {}
         self._column = QVBoxLayout()
         self._column.setContentsMargins(0, 0, 0, 40)
         self._column.setSpacing(0)
@@ -113,7 +114,8 @@ class SettingsPage(QWidget):
         words = QVBoxLayout()
         words.setSpacing(1)
         words.addWidget(caption)
-        words.addWidget(label(hint, "secondary", "soft", wrap=True))
+        self._hints[name] = label(hint, "secondary", "soft", wrap=True)
+        words.addWidget(self._hints[name])
         line = row(spacing=16)
         line.addLayout(words, 1)
         line.addWidget(control, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -158,13 +160,7 @@ class SettingsPage(QWidget):
         restart.clicked.connect(self._vm.restart_engine)
         self._row("engine", tr("Engine"), "", restart)
         restart.setAccessibleName(tr("Restart the engine"))
-        hints = self._column.itemAt(self._column.count() - 1).layout()
-        assert hints is not None
-        self._engine_line = label("", "secondary", "soft", wrap=True)
-        words = hints.itemAt(0).layout().itemAt(0).layout()  # type: ignore[union-attr]
-        old = words.itemAt(1).widget()  # type: ignore[union-attr]
-        words.replaceWidget(old, self._engine_line)  # type: ignore[union-attr, arg-type]
-        old.deleteLater()  # type: ignore[union-attr]
+        self._engine_line = self._hints["engine"]
 
     def _pictures(self) -> None:
         edit = QLineEdit()
@@ -207,9 +203,7 @@ class SettingsPage(QWidget):
     def _folders(self) -> None:
         add = Button(tr("Add…"), "", "folder-plus")
         add.clicked.connect(self._ask_for_folder)
-        whole = self._row(
-            "model_folders", tr("Model folders"), tr("Folders with models in diffusers layout."), add
-        )
+        whole = self._row("model_folders", tr("Model folders"), tr("Folders with models in diffusers layout."), add)
         add.setAccessibleName(tr("Add a model folder"))
         add.setObjectName("settings.model_folders.add")
         self._list = QWidget()
@@ -232,7 +226,9 @@ class SettingsPage(QWidget):
         for position, folder in enumerate(self._vm.folders(), 1):
             frame = QFrame()
             mark(frame, surface="note")
-            remove = IconButton("x", tr("Forget {folder}", folder=folder), f"settings.model_folders.remove.{position}", 16)
+            remove = IconButton(
+                "x", tr("Forget {folder}", folder=folder), f"settings.model_folders.remove.{position}", 16
+            )
             remove.clicked.connect(lambda _=False, folder=folder: self._vm.remove_folder(folder))
             line = row(spacing=8)
             line.setContentsMargins(10, 4, 4, 4)
@@ -256,7 +252,7 @@ class SettingsPage(QWidget):
     def _show_problem(self, name: str, sentence: str) -> None:
         problem = self._problems.get(name)
         if problem is not None:
-            problem.setText(sentence)  # type: ignore[attr-defined]
+            problem.setText(sentence)
             problem.setVisible(bool(sentence))
 
     def _engine_changed(self) -> None:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QFont, QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QEnterEvent,
+    QFont,
+    QFontMetrics,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QBoxLayout,
     QCheckBox,
     QComboBox,
     QFrame,
@@ -37,11 +48,11 @@ def mark(widget: QWidget, **properties: object) -> None:
         widget.style().polish(widget)
 
 
-def label(text: str = "", type: str = "", tone: str = "", wrap: bool = False, parent: QWidget | None = None) -> QLabel:
+def label(text: str = "", style: str = "", tone: str = "", wrap: bool = False, parent: QWidget | None = None) -> QLabel:
     made = QLabel(text, parent)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setWordWrap(wrap)
-    mark(made, **{name: value for name, value in (("type", type), ("tone", tone)) if value})
+    mark(made, **{name: value for name, value in (("type", style), ("tone", tone)) if value})
     return made
 
 
@@ -55,15 +66,17 @@ def tabular(font: QFont) -> QFont:
 def row(*parts: QWidget | int | None, spacing: int = tokens.GAP) -> QHBoxLayout:
     """Widgets side by side; a number is a gap, None takes the room that is left."""
     layout = QHBoxLayout()
-    return _fill(layout, parts, spacing)
+    _fill(layout, parts, spacing)
+    return layout
 
 
 def column(*parts: QWidget | int | None, spacing: int = tokens.GAP) -> QVBoxLayout:
     layout = QVBoxLayout()
-    return _fill(layout, parts, spacing)
+    _fill(layout, parts, spacing)
+    return layout
 
 
-def _fill(layout, parts, spacing):  # type: ignore[no-untyped-def]
+def _fill(layout: QBoxLayout, parts: tuple[QWidget | int | None, ...], spacing: int) -> None:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(spacing)
     for part in parts:
@@ -73,7 +86,6 @@ def _fill(layout, parts, spacing):  # type: ignore[no-untyped-def]
             layout.addSpacing(part)
         else:
             layout.addWidget(part)
-    return layout
 
 
 def divider(kind: str = "h") -> QFrame:
@@ -88,7 +100,7 @@ class ElidedLabel(QLabel):
     def __init__(
         self,
         text: str = "",
-        type: str = "",
+        style: str = "",
         tone: str = "",
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
         parent: QWidget | None = None,
@@ -99,7 +111,7 @@ class ElidedLabel(QLabel):
         self._hint = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        mark(self, **{name: value for name, value in (("type", type), ("tone", tone)) if value})
+        mark(self, **{name: value for name, value in (("type", style), ("tone", tone)) if value})
         self.set_full(text)
 
     def set_full(self, text: str, hint: str = "") -> None:
@@ -254,9 +266,7 @@ class Slider(QSlider):
         option = QStyleOptionSlider()
         self.initStyleOption(option)
         style = self.style()
-        handle = style.subControlRect(
-            QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, self
-        )
+        handle = style.subControlRect(QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, self)
         at = event.position().toPoint()
         if event.button() is Qt.MouseButton.LeftButton and not handle.adjusted(-4, -6, 4, 6).contains(at):
             room = max(1, self.width() - handle.width())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QLocale, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QMouseEvent, QValidator, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QMouseEvent, QResizeEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from ui.i18n import number, tr
@@ -126,6 +126,10 @@ class GrowingEdit(QPlainTextEdit):
         self.setFixedHeight(lowest)
         self.document().documentLayout().documentSizeChanged.connect(lambda _: self._grow())
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._grow()
+
     def _grow(self) -> None:
         lines = self.document().size().height()
         wanted = round(lines * self.fontMetrics().lineSpacing() + 2 * self.document().documentMargin() + 14)
@@ -189,7 +193,8 @@ class NumberSpin(QDoubleSpinBox):
         self.setRange(-999_999_999.0, 999_999_999.0)
         self.setDecimals(0 if whole else 4)
         self.setSingleStep(float(schema.get("x-step") or schema.get("multipleOf") or (1 if whole else 0.1)))
-        self.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        # The style sheet takes the buttons away; ``NoButtons`` together with it leaves the editor one pixel wide.
+        self.lineEdit().setTextMargins(3, 0, 5, 0)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setKeyboardTracking(True)
@@ -206,7 +211,7 @@ class NumberSpin(QDoubleSpinBox):
     def textFromValue(self, value: float) -> str:  # noqa: N802
         return str(round(value)) if self._whole else number(round(value, 4))
 
-    def validate(self, text: str, position: int) -> object:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         if text.strip() in ("", "-"):
             return (QValidator.State.Intermediate, text, position)
         return super().validate(text.replace(",", "."), position)
@@ -321,4 +326,3 @@ class SwitchField(Field):
         self._switch.blockSignals(True)
         self._switch.setChecked(bool(value))
         self._switch.blockSignals(False)
-

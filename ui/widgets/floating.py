@@ -55,7 +55,7 @@ class ProgressBar(QFrame):
         mark(self, surface="float")
         self._headline = label("", "strong")
         self._headline.setFont(tabular(self._headline.font()))
-        self._sub = ElidedLabel("", tone="soft", type="secondary")
+        self._sub = ElidedLabel("", tone="soft", style="secondary")
         self._sub.setFont(tabular(self._sub.font()))
         self._cancel = Button(tr("Cancel   Esc"))
         self._cancel.setObjectName("create.cancel")
@@ -107,9 +107,10 @@ class ErrorCard(QFrame):
         self._advice = label("", tone="soft", wrap=True)
         for part in (self._sentence, self._advice):
             part.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            part.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+            part.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._action = Button("", "accent")
         self._action.setObjectName("create.error.action")
+        self._action.setAccessibleName(tr("Mend it"))
         self._action.clicked.connect(self.acted)
         self._toggle = Button(tr("Details"), "quiet", "chevron-right")
         self._toggle.setObjectName("create.error.details")
@@ -152,6 +153,7 @@ class ErrorCard(QFrame):
         self._advice.setText(view.advice)
         self._advice.setVisible(bool(view.advice))
         self._action.setText(view.action_words)
+        self._action.setAccessibleName(view.action_words or tr("Mend it"))
         self._action.setVisible(bool(view.action))
         self._detail.setPlainText(view.detail)
         self._toggle.setVisible(bool(view.detail))
@@ -213,5 +215,3 @@ class Toast(QFrame):
 
     def text(self) -> str:
         return self._label.text() if self.isVisible() else ""
-
-

@@ -19,10 +19,10 @@ class FlowLayout(QLayout):
     def count(self) -> int:
         return len(self._items)
 
-    def itemAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]  # noqa: N802
+    def itemAt(self, index: int) -> QLayoutItem | None:  # noqa: N802
         return self._items[index] if 0 <= index < len(self._items) else None
 
-    def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]  # noqa: N802
+    def takeAt(self, index: int) -> QLayoutItem | None:  # noqa: N802
         return self._items.pop(index) if 0 <= index < len(self._items) else None
 
     def expandingDirections(self) -> Qt.Orientation:  # noqa: N802
@@ -47,7 +47,8 @@ class FlowLayout(QLayout):
         self._place(rect)
 
     def _place(self, rect: QRect, test: bool = False) -> int:
-        top, line = rect.top(), []
+        top = rect.top()
+        line: list[QLayoutItem] = []
         for item in self._items:
             if line and self._width([*line, item]) > rect.width():
                 top = self._place_line(line, rect, top, test)

@@ -42,6 +42,7 @@ class Section(QWidget):
         self._head.setIconSize(QSize(14, 14))
         self._head.setCheckable(True)
         self._head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self._summary = ""
         self._names = ElidedLabel("", "hint", "faint")
         self._names.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._body = QWidget()
@@ -63,14 +64,15 @@ class Section(QWidget):
         self._head.setChecked(open_)
         self._head.setIcon(icon("chevron-down" if open_ else "chevron-right"))
         self._body.setVisible(open_)
-        self._names.setVisible(not open_)
+        self._names.set_full("" if open_ else self._summary)
         self.folded.emit(not open_)
 
     def is_open(self) -> bool:
         return self._head.isChecked()
 
     def set_names(self, names: list[str]) -> None:
-        self._names.set_full(" · ".join(names))
+        self._summary = " · ".join(names)
+        self._names.set_full("" if self.is_open() else self._summary)
 
 
 class Form(QWidget):
@@ -140,9 +142,13 @@ class Form(QWidget):
         start = (defaults.get("width"), defaults.get("height"))
         size = SizeField(given["width"], given["height"], start)  # type: ignore[arg-type]
         size.edited.connect(self._size_edited)
-        size.left.connect(lambda: [self.left.emit(name) for name in ("width", "height")])
+        size.left.connect(self._size_left)
         self._size = size
         layout.addWidget(size)
+
+    def _size_left(self) -> None:
+        self.left.emit("width")
+        self.left.emit("height")
 
     def _size_edited(self, value: tuple[int, int]) -> None:
         self.edited.emit("width", value[0])
@@ -186,6 +192,13 @@ class Form(QWidget):
 
     def field(self, name: str) -> Field | None:
         return self._size if name in ("width", "height", "size") else self._fields.get(name)
+
+    def stops(self) -> list[QWidget]:
+        """What takes the focus, in the order of the form."""
+        if self._body is None:
+            return []
+        found = self._body.findChildren(QWidget)
+        return [widget for widget in found if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.objectName()]
 
     def open_advanced(self) -> None:
         if self._advanced is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRectF, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, QRectF, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -50,6 +50,7 @@ class ImageView(QGraphicsView):
         self.setScene(QGraphicsScene(self))
         self.setObjectName("create.canvas")
         self.setAccessibleName(tr("Picture"))
+        self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the view itself takes it: one stop, not two
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -106,7 +107,7 @@ class ImageView(QGraphicsView):
         self._background = color
         self.viewport().update()
 
-    def drawBackground(self, painter: QPainter, rect: QRectF) -> None:  # noqa: N802
+    def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:  # noqa: N802
         painter.fillRect(rect, QColor(self._background or current().canvas))
 
     # zoom
@@ -249,7 +250,9 @@ class ImageView(QGraphicsView):
         drag = QDrag(self)
         drag.setMimeData(data)
         side = 96 * self.devicePixelRatioF()
-        drag.setPixmap(self._item.pixmap().scaled(
-            round(side), round(side), Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        ))
+        drag.setPixmap(
+            self._item.pixmap().scaled(
+                round(side), round(side), Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            )
+        )
         drag.exec(Qt.DropAction.CopyAction)

@@ -84,8 +84,8 @@ class _Delegate(QStyledItemDelegate):
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
         colors = current()
-        rect = QRectF(option.rect)  # type: ignore[attr-defined]
-        state = option.state  # type: ignore[attr-defined]
+        rect = QRectF(option.rect)
+        state = option.state
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if state & QStyle.StateFlag.State_Selected:
@@ -148,9 +148,9 @@ class ModelPicker(Combo):
         self.blockSignals(False)
         self.show_chosen(chosen)
 
-    def show_chosen(self, id: str) -> None:
-        self._current = id
-        index = self.findData(id, Role.ID)
+    def show_chosen(self, key: str) -> None:
+        self._current = key
+        index = self.findData(key, Role.ID)
         self.blockSignals(True)
         self.setCurrentIndex(index)
         self.blockSignals(False)
@@ -160,13 +160,13 @@ class ModelPicker(Combo):
         self.update()
 
     def _activated(self, index: int) -> None:
-        id = str(self.itemData(index, Role.ID))
-        if id == ADD:
+        key = str(self.itemData(index, Role.ID))
+        if key == ADD:
             self.show_chosen(self._current)
             self.add_wanted.emit()
-        elif id != self._current:
-            self.show_chosen(id)
-            self.chosen.emit(id)
+        elif key != self._current:
+            self.show_chosen(key)
+            self.chosen.emit(key)
 
     def showPopup(self) -> None:  # noqa: N802
         # The rounded list needs a window without a background of its own.

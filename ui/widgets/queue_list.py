@@ -117,9 +117,7 @@ class QueueDelegate(QStyledItemDelegate):
         painter.restore()
 
     @staticmethod
-    def _paint_end(
-        painter: QPainter, rect: QRect, row: Row, shown: list[tuple[str, str, str]], box: QRectF
-    ) -> float:
+    def _paint_end(painter: QPainter, rect: QRect, row: Row, shown: list[tuple[str, str, str]], box: QRectF) -> float:
         """The buttons or the state's words; returns where they begin."""
         colors = current()
         if shown:
@@ -133,9 +131,9 @@ class QueueDelegate(QStyledItemDelegate):
         tone = getattr(colors, row.tone if row.tone in ("soft", "good", "warn", "bad") else "soft")
         painter.setPen(QColor(tone))
         width = painter.fontMetrics().horizontalAdvance(row.words)
-        place = QRectF(box.right() - 10 - width, box.top(), width + 1, box.height())
-        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, row.words)
-        return place.left()
+        spot = QRectF(box.right() - 10 - width, box.top(), width + 1, box.height())
+        painter.drawText(spot, Qt.AlignmentFlag.AlignVCenter, row.words)
+        return spot.left()
 
 
 class QueueList(QListView):
@@ -176,9 +174,7 @@ class QueueList(QListView):
         if row is None:
             return "", ""
         shown = buttons(row)
-        for place, (command, _, words) in zip(
-            button_rects(self.visualRect(index), len(shown)), shown, strict=True
-        ):
+        for place, (command, _, words) in zip(button_rects(self.visualRect(index), len(shown)), shown, strict=True):
             if place.contains(position):
                 return command, words
         return "", ""
@@ -231,7 +227,9 @@ class QueueList(QListView):
         return row is not None and row.can_retry
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
-        index = self.currentIndex() if event.reason() is QContextMenuEvent.Reason.Keyboard else self.indexAt(event.pos())
+        index = (
+            self.currentIndex() if event.reason() is QContextMenuEvent.Reason.Keyboard else self.indexAt(event.pos())
+        )
         row = self._row(index)
         if row is not None:
             self.setCurrentIndex(index)

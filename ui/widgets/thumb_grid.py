@@ -114,14 +114,17 @@ class ThumbGrid(QListView):
         self.activated.connect(lambda index: self._open(index))
 
     def _open(self, index: Index) -> None:
-        id = index.data(self._id_role)
-        if id:
-            self.opened.emit(str(id))
+        key = index.data(self._id_role)
+        if key:
+            self.opened.emit(str(key))
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         width = self.viewport().width()
         columns = max(2, width // 132)
-        side = max(48, width // columns)
+        # The list keeps room for its scroll bar when it wraps, whether or not the bar is there.
+        bar = self.verticalScrollBar()
+        room = width - 2 - (0 if bar.isVisible() else bar.sizeHint().width())
+        side = max(48, room // columns)
         self.setGridSize(QSize(side, side))
         super().resizeEvent(event)
 
