@@ -24,7 +24,7 @@ from app.settings import SettingsStore
 from app.states import EngineState, JobState
 from app.store import DamagedLibraryError, Store
 from models import protocol
-from models.errors import AtelierError, ErrorCode, ErrorInfo
+from models.errors import AtelierError, ErrorCode, ErrorInfo, disk_error
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,10 @@ class Core:
         self._lock = filelock.FileLock(paths.sessions / f"{self._session}.lock")
         self._lock.acquire()
         self._troubles: list[ErrorInfo] = []
-        self.settings = SettingsStore(paths.settings, self._settings_changed)
+        self.settings = SettingsStore(paths.settings, self._settings_changed, self._settings_not_saved)
+        if self.settings.problems:
+            what = " ".join(self.settings.problems)
+            self._troubles.append(ErrorInfo(ErrorCode.SETTINGS_DAMAGED, {"what": what}))
         self._disk = SerialWorker(dispatcher, "disk")
         self._store, damaged = self._open_store()
         pictures = Path(self.settings.value.pictures_folder or paths.pictures).expanduser()
@@ -133,6 +136,9 @@ class Core:
             self.engine.configure(engine_python(self.settings.value.engine_python), self._hello())
             if not self.queue.busy:
                 self.engine.restart()
+
+    def _settings_not_saved(self, error: OSError) -> None:
+        self.events.emit(announced.TroubleArose(disk_error(error, str(self.paths.config)).info))
 
     def _open_store(self) -> tuple[Store, bool]:
         try:

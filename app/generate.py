@@ -19,7 +19,7 @@ from app.core import Core
 from app.dispatch import LoopDispatcher
 from app.files import copy_atomically, folder_problem
 from app.jobs import Job, JobProgress
-from app.messages import notice_words, words
+from app.messages import as_text, notice_words, words
 from app.paths import default_paths
 from app.states import EngineState, JobState
 from app.terminal import DONE, FAILED, INTERRUPTED, complain, exit_code, print_line
@@ -52,6 +52,7 @@ def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, in
     core.events.subscribe(announced.JobChanged, lambda event: view.changed(event.job))
     core.events.subscribe(announced.EngineChanged, lambda event: view.engine(event.state))
     core.events.subscribe(announced.JobNoticed, lambda e: view.notice(notice_words(e.notice.code, e.notice.facts)))
+    core.events.subscribe(announced.TroubleArose, lambda event: sys.stderr.write(f"atelier: {as_text(event.error)}\n"))
     core.events.subscribe(announced.ResultAdded, lambda event: view.picture(event.result.path, event.result.seed))
     core.models.runnable(model)  # before the engine is started: a wrong id is answered at once
     began = time.monotonic()

@@ -325,6 +325,8 @@ class JobQueue:
             if 0 < self._memory_limit() < memory:
                 log.info("the engine has grown to %d bytes and is replaced", memory)
                 self._engine.restart()
+            elif error is not None and error.code is ErrorCode.DEVICE_FAILED:
+                self._engine.restart()  # after a driver error nothing in that process works any more
             self.pump()
 
         self._disk.do(lambda: None, end)

@@ -119,6 +119,7 @@ _ERRORS: dict[ErrorCode, Words] = {
         "Your picture files are untouched; a new list was begun.",
         Action.OPEN_FOLDER,
     ),
+    _C.SETTINGS_DAMAGED: Words("Some settings could not be used.", "{what}", Action.OPEN_SETTINGS),
     _C.INTERNAL: Words("Something went wrong inside Atelier.", "Try again. Details help us to mend it.", Action.RETRY),
 }
 

@@ -46,9 +46,16 @@ class Settings(BaseModel):
 class SettingsStore:
     """Holds the current settings and keeps the file in step. ``problems`` are sentences about what was not usable."""
 
-    def __init__(self, path: Path, changed: Callable[[tuple[str, ...]], None] = lambda names: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        changed: Callable[[tuple[str, ...]], None] = lambda names: None,
+        failed: Callable[[OSError], None] | None = None,
+    ) -> None:
+        """``changed`` is told the names of changed settings, ``failed`` why they could not be saved."""
         self._path = path
         self._changed = changed
+        self._failed = failed
         self.problems: list[str] = []
         self._document = self._read()
         self.value = self._parse(dict(self._document))
@@ -58,7 +65,7 @@ class SettingsStore:
 
         Raises:
             pydantic.ValidationError: a value is of the wrong type or out of range; nothing was changed.
-            OSError: the file could not be written; the change holds until the program ends.
+            OSError: the file could not be written (only without ``failed``); the change holds until the program ends.
         """
         new = Settings.model_validate({**self.value.model_dump(), **changes})
         names = tuple(name for name in changes if getattr(new, name) != getattr(self.value, name))
@@ -69,7 +76,12 @@ class SettingsStore:
             value = getattr(new, name)
             self._document[name] = list(value) if isinstance(value, tuple) else value
         self._changed(names)
-        write_atomically(self._path, tomlkit.dumps(self._document).encode())
+        try:
+            write_atomically(self._path, tomlkit.dumps(self._document).encode())
+        except OSError as error:
+            if self._failed is None:
+                raise
+            self._failed(error)
         return new
 
     def _read(self) -> tomlkit.TOMLDocument:

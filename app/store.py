@@ -134,13 +134,16 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        wal = self._path.with_name(self._path.name + "-wal")
+        unclean = wal.exists() and wal.stat().st_size > 0
         # The core's threads take turns (see module docstring), so sqlite's own check would only be in the way.
         db = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA foreign_keys = ON")
-            if (check := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            # Reading the whole file takes its time, so only where the last program did not close it.
+            if unclean and (check := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(str(check))
             _migrate(db)
         except sqlite3.OperationalError:

@@ -26,6 +26,7 @@ FACTS: dict[ErrorCode, dict[str, str | int | float]] = {
     ErrorCode.ENGINE_MISSING: {"what": "torch"},
     ErrorCode.ENGINE_CRASHED: {"reason": "exit code 1"},
     ErrorCode.LIBRARY_DAMAGED: {"path": "/p"},
+    ErrorCode.SETTINGS_DAMAGED: {"what": "Setting “theme” has a value that cannot be used."},
 }
 
 
