@@ -7,7 +7,9 @@ error. Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid input, 3 model 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -15,12 +17,15 @@ import msgspec
 from app.core import version
 from app.engine import engine_python
 from app.paths import ASSETS, default_paths
-from app.terminal import DONE, print_line
+from app.terminal import DONE, USAGE, print_line
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     if not arguments:
+        if no_screen():
+            sys.stderr.write("atelier: There is no screen to open a window on. See “atelier --help” for the rest.\n")
+            return USAGE
         import ui  # the one door from the core to the window, opened only here
 
         return ui.main()
@@ -33,6 +38,12 @@ def run(arguments: Sequence[str]) -> int:
 
         return generate(options)
     return doctor(options)
+
+
+def no_screen() -> bool:
+    """True where Qt would only abort: Linux without a display server, and no other platform chosen."""
+    wanted = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return sys.platform == "linux" and not any(os.environ.get(name) for name in wanted)
 
 
 def parser() -> argparse.ArgumentParser:
