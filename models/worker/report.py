@@ -16,6 +16,7 @@ PREVIEW_SHARE = 0.01
 """Of a run's time, at most this much goes into previews."""
 
 _PREVIEW_PAUSE = 0.1  # seconds between previews at least: nobody sees more
+_PREVIEW_GUESS = 0.005  # seconds the first preview is taken to cost
 _PROGRESS_PAUSE = 0.04  # seconds between progress messages at least
 _DECODE_SHARE = 0.1  # of a picture's time, guessed until one was decoded
 
@@ -87,7 +88,7 @@ class JobReport(SilentReport):
         self._stage = stage
         if stage == "running":
             self._steps_began = self._clock()
-            self._preview_spent = self._preview_cost = 0.0
+            self._preview_spent = 0.0
         self.send(protocol.Stage(self.job, self.picture, stage))
 
     def step(self, step: int, steps: int, within: float = 0.0) -> None:
@@ -120,7 +121,7 @@ class JobReport(SilentReport):
         now = self._clock()
         if now - self._preview_at < _PREVIEW_PAUSE:
             return False
-        expected = self._preview_cost or 0.002
+        expected = self._preview_cost or _PREVIEW_GUESS
         return self._preview_spent + expected <= PREVIEW_SHARE * (now - self._steps_began)
 
     def preview(self, image: Image.Image, width: int, height: int, seconds: float) -> None:
