@@ -163,7 +163,7 @@ class Engine:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
         with self._log_file.open(mode) as log_file:
             return subprocess.Popen(
-                [self._python, "-m", "models.worker"],
+                [self._python, "-P", "-m", "models.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log_file,

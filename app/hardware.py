@@ -157,7 +157,7 @@ def probe_engine(python: str, timeout: float = PROBE_SECONDS) -> ProbeReport | P
     Takes seconds (it imports torch) and at most ``timeout`` + 5 seconds. Never raises.
     """
     try:
-        process = _start([python, "-X", "faulthandler", "-m", "models.devices"])
+        process = _start([python, "-X", "faulthandler", "-P", "-m", "models.devices"])
     except (OSError, ValueError) as error:
         return ProbeFailure("missing", f"The engine's Python could not be started: {python}", str(error))
     try:  # no "with process": its end waits without a limit

@@ -139,3 +139,16 @@ def test_without_a_screen_the_window_says_so() -> None:
 def test_help_and_version_need_no_engine() -> None:
     assert "generate" in atelier("--help").stdout
     assert atelier("--version").stdout.startswith("Atelier ")
+
+
+def test_a_folder_called_models_in_the_way_is_not_run(tmp_path: Path) -> None:
+    """Other image tools have a folder of that name; started from within one, ours must still be found."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("raise SystemExit('the wrong models')")
+    answer = subprocess.run(
+        [sys.executable, "-P", "-m", "app", "generate", "hills", "--out", "hills.png"], capture_output=True, text=True,
+        timeout=120, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert (tmp_path / "hills.png").is_file()
+    assert answer.stdout == "hills.png\n"
