@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from PySide6.QtCore import QCoreApplication, QEventLoop
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop
 from PySide6.QtGui import QPainter, QPixmap
 
 from app.paths import Paths
@@ -254,6 +254,8 @@ def render(scene: Scene, theme: str, out: Path) -> Path:
         _paint_popups(picture, window)
         picture.save(str(path))
         window.close()
+        window.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         settle(0.02)
     return path
 

@@ -259,6 +259,8 @@ class CreateVM(QObject):
         seconds = self._core.estimate(self._current)
         if seconds is None:
             return ""
+        if seconds < 1:
+            return tr("under a second a picture on this machine")
         return tr("about {time} a picture on this machine", time=duration(seconds))
 
     def _job_changed(self, event: JobChanged) -> None:

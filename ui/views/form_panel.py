@@ -12,7 +12,7 @@ from ui.i18n import tr
 from ui.theme import current, tokens
 from ui.theme.icons import paint_icon
 from ui.viewmodels.create import MAX_COUNT, CreateVM
-from ui.widgets.controls import Button, ElidedLabel, IconLabel, label, mark, row, tabular
+from ui.widgets.controls import Button, ElidedLabel, IconLabel, divider, label, mark, row, tabular
 from ui.widgets.form import Form
 from ui.widgets.model_picker import ModelPicker
 
@@ -115,6 +115,11 @@ class FormPanel(QWidget):
         layout.setSpacing(0)
         layout.addLayout(head)
         layout.addWidget(self._scroll, 1)
+        # A line only while there is more of the form beneath it.
+        self._more = divider()
+        self._more.hide()
+        self._scroll.verticalScrollBar().rangeChanged.connect(lambda _, end: self._more.setVisible(end > 0))
+        layout.addWidget(self._more)
         layout.addLayout(self._make_foot())
 
     def _make_foot(self) -> QVBoxLayout:

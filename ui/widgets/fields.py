@@ -194,7 +194,7 @@ class NumberSpin(QDoubleSpinBox):
         self.setDecimals(0 if whole else 4)
         self.setSingleStep(float(schema.get("x-step") or schema.get("multipleOf") or (1 if whole else 0.1)))
         # The style sheet takes the buttons away; ``NoButtons`` together with it leaves the editor one pixel wide.
-        self.lineEdit().setTextMargins(3, 0, 5, 0)
+        self.lineEdit().setTextMargins(3, 0, 1, 0)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setKeyboardTracking(True)

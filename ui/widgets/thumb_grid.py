@@ -73,7 +73,7 @@ class _Delegate(QStyledItemDelegate):
         return self._view.gridSize()
 
     def paint(self, painter: QPainter, option: Any, index: Index) -> None:
-        box = QRectF(option.rect).adjusted(4, 4, -4, -4)
+        box = QRectF(option.rect).adjusted(2, 4, -6, -4)
         painter.save()
         paint_tile(painter, box, index.data(self._role), tokens.RADIUS)
         chosen = bool(option.state & QStyle.StateFlag.State_Selected)
