@@ -57,8 +57,14 @@ def open_window(core: CorePort | None = None, argv: Sequence[str] | None = None)
     if own:
         window.closed.connect(core.close)
     window.show()
-    QTimer.singleShot(0, window, core.start)
+    QTimer.singleShot(0, window, lambda: _begin(core, window))
     return window
+
+
+def _begin(core: CorePort, window: MainWindow) -> None:
+    if not window.is_closing:  # it may have been closed as soon as it was there
+        core.start()
+        window.say_problems()
 
 
 def _make_core(app: QApplication) -> CorePort:

@@ -80,6 +80,7 @@ class MainWindow(QMainWindow):
         workspace.engine_changed.connect(self._engine_changed)
         workspace.settings.changed.connect(self._setting_changed)
         workspace.canvas.wanted.connect(self._wanted)
+        workspace.canvas.progress_changed.connect(self._progress_changed)
         workspace.canvas.use_wanted.connect(lambda *_: self.show_page("create"))
 
     def _add_shortcuts(self) -> None:
@@ -151,6 +152,18 @@ class MainWindow(QMainWindow):
         if what in commands:
             commands[what]()
 
+    def _progress_changed(self) -> None:
+        """The task bar tells how far the job is, too."""
+        view = self.workspace.canvas.progress()
+        known = view is not None and view.fraction >= 0
+        self.setWindowTitle(f"{round(view.fraction * 100)} % - Atelier" if view is not None and known else "Atelier")
+
+    def say_problems(self) -> None:
+        """Settings that could not be used are told once, when the window is there."""
+        problems = self.workspace.settings.problems()
+        if problems:
+            self.create_page.canvas.say("\n".join(problems))
+
     # settings and engine
 
     def _setting_changed(self, name: str) -> None:
@@ -201,8 +214,13 @@ class MainWindow(QMainWindow):
         for field in self.create_page.form.form.pictures():
             field.light(on)
         mark(self.create_page.form.picker, drop="true" if on else "false")
+        self.create_page.form.picker.update()
 
     # what is remembered
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing
 
     def _restore(self) -> None:
         state = self.workspace.state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -27,40 +26,11 @@ from ui.i18n import tr
 from ui.viewmodels import desktop
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
-from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view, progress_view
+from ui.viewmodels.progress import ProgressVM
+from ui.viewmodels.shown import Picture, Shown, StripItem
+from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view
 
 FRAME_MS = 16
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the user looks at: picture number ``number`` of ``job`` (0: whatever it is at), or ``result``."""
-
-    job: str = ""
-    number: int = 0
-    result: str = ""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """``image`` is None while there is none yet: then a frame of ``width`` x ``height`` stands in for it."""
-
-    image: QImage | None
-    width: int
-    height: int
-    preview: bool = False
-    missing: bool = False
-
-
-@dataclass(frozen=True)
-class StripItem:
-    """One picture of the shown job: made (``result``, ``path``), being made, or still to come."""
-
-    number: int
-    result: str
-    path: str
-    current: bool
-    live: bool
 
 
 class CanvasVM(QObject):
@@ -87,16 +57,16 @@ class CanvasVM(QObject):
         self._ticket = 0
         self._preview: PreviewArrived | None = None
         self._preview_image: QImage | None = None
-        self._cancelling: set[str] = set()
         self._dismissed: set[str] = set()
         self._refusal: ErrorView | None = None
-        self._progress: ProgressView | None = None
+        self._bar = ProgressVM(core, lambda: self._shown.job, self)
+        self._bar.changed.connect(self.progress_changed)
         self._frame = QTimer(self, singleShot=True, interval=FRAME_MS)
         self._frame.timeout.connect(self._decode_preview)
         loader.loaded.connect(self._loaded)
         bus = core.events
         self._ends = [
-            bus.subscribe(JobAdded, lambda _: self._update_progress()),
+            bus.subscribe(JobAdded, lambda _: self._bar.update()),
             bus.subscribe(JobChanged, self._job_changed),
             bus.subscribe(JobRemoved, self._job_removed),
             bus.subscribe(JobNoticed, lambda e: self.noticed.emit(tr(notice_words(e.notice.code, e.notice.facts)))),
@@ -242,7 +212,7 @@ class CanvasVM(QObject):
         self.picture_changed.emit()
         self.info_changed.emit()
         self.error_changed.emit()
-        self._update_progress()
+        self._bar.update()
 
     def _loaded(self, ticket: int, image: QImage) -> None:
         if ticket != self._ticket:
@@ -261,8 +231,6 @@ class CanvasVM(QObject):
             shown = self.job()
             if shown is None or shown.state not in ACTIVE:
                 self._look(Shown(job=job.id))
-        if job.ended:
-            self._cancelling.discard(job.id)
         if job.id == self._shown.job:
             if job.state is JobState.CANCELLED and not self._shown.result:
                 self._after_cancel(job)
@@ -270,7 +238,7 @@ class CanvasVM(QObject):
                 self.picture_changed.emit()
             self.info_changed.emit()
             self.error_changed.emit()
-        self._update_progress()
+        self._bar.update()
 
     def _after_cancel(self, job: Job) -> None:
         """Nothing stays on the canvas that will never be finished."""
@@ -286,7 +254,7 @@ class CanvasVM(QObject):
     def _job_removed(self, event: JobRemoved) -> None:
         if event.id == self._shown.job:
             self._look(Shown(result=self._shown.result))
-        self._update_progress()
+        self._bar.update()
 
     def _preview_arrived(self, event: PreviewArrived) -> None:
         # The latest wins: previews that come faster than frames are never decoded.
@@ -328,54 +296,16 @@ class CanvasVM(QObject):
 
     def _engine_changed(self, event: EngineChanged) -> None:
         self.error_changed.emit()
-        self._update_progress()
+        self._bar.update()
 
     # progress
 
-    def running(self) -> Job | None:
-        """The job the bar is about: the one being made, or the first to wait while the engine starts."""
-        jobs = [job for job in self._core.queue.jobs() if not job.held]
-        active = next((job for job in jobs if job.state in ACTIVE), None)
-        return active or next((job for job in jobs if job.state is JobState.QUEUED), None)
-
     def progress(self) -> ProgressView | None:
-        return self._progress
-
-    def _update_progress(self) -> None:
-        view = self._make_progress()
-        if view != self._progress:
-            self._progress = view
-            self.progress_changed.emit()
-
-    def _make_progress(self) -> ProgressView | None:
-        job = self.running()
-        if job is None:
-            return None
-        view = progress_view(job)
-        if job.id in self._cancelling:
-            return ProgressView(job.id, tr("Cancelling"), "", view.fraction)
-        if job.state is JobState.QUEUED:
-            status = self._core.engine.status
-            if status.state is EngineState.STARTING:
-                return ProgressView(job.id, tr("Starting the engine"), tr("your picture comes next"), -1.0)
-            if status.state is EngineState.UNUSABLE:
-                return None
-        if job.id != self._shown.job and job.prompt:
-            prompt = " ".join(job.prompt.split())
-            sub = " · ".join(part for part in (view.sub, prompt) if part)
-            return ProgressView(view.job, view.headline, sub, view.fraction)
-        return view
+        return self._bar.view()
 
     def cancel(self) -> bool:
         """Cancel what the bar is about; False when nothing runs."""
-        job = self.running()
-        if job is None or job.id in self._cancelling:
-            return False
-        if job.state in ACTIVE:
-            self._cancelling.add(job.id)
-        self._core.queue.cancel(job.id)
-        self._update_progress()
-        return True
+        return self._bar.cancel()
 
     # errors
 

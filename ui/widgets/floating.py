@@ -211,7 +211,7 @@ class Toast(QFrame):
             self._fade.setStartValue(0.0)
             self._fade.setEndValue(1.0)
             self._fade.start()
-        self._timer.start(max(3500, 60 * len(text)))
+        self._timer.start(max(4000, 70 * len(text)))
 
     def text(self) -> str:
         return self._label.text() if self.isVisible() else ""

@@ -178,7 +178,7 @@ class ModelPicker(Combo):
         colors = current()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        focused = self.hasFocus()
+        focused = self.hasFocus() or self.property("drop") == "true"
         width = 2.0 if focused else 1.0
         painter.setPen(QPen(QColor(colors.accent if focused else colors.line), width))
         painter.setBrush(QColor(colors.hover if self.underMouse() else colors.raised))

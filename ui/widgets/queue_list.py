@@ -84,7 +84,7 @@ class QueueDelegate(QStyledItemDelegate):
         box = QRectF(option.rect).adjusted(0, 2, 0, -2)
         hover = bool(option.state & QStyle.StateFlag.State_MouseOver)
         chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        focus = chosen and self._view.hasFocus()
+        focus = bool(option.state & QStyle.StateFlag.State_HasFocus)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(colors.accent), 2) if focus else Qt.PenStyle.NoPen)

@@ -76,7 +76,7 @@ class _Delegate(QStyledItemDelegate):
         box = QRectF(option.rect).adjusted(2, 4, -6, -4)
         painter.save()
         paint_tile(painter, box, index.data(self._role), tokens.RADIUS)
-        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        chosen = bool(option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_HasFocus))
         if chosen:
             ring(painter, box.adjusted(-2, -2, 2, 2), tokens.RADIUS + 2)
         elif option.state & QStyle.StateFlag.State_MouseOver:
