@@ -107,6 +107,18 @@ def eight(core: DemoCore, window: MainWindow) -> None:
     window.workspace.canvas.show_number(3)
 
 
+def sixty_four(core: DemoCore, window: MainWindow) -> None:
+    core.ready()
+    window.workspace.create.set_values({"width": 256, "height": 256})
+    job = core.queue.submit("klein", {"prompt": PROMPT, "seed": 5, "width": 256, "height": 256}, 64)
+    window.workspace.canvas.follow(job.id)
+    core.begin(job.id)
+    for _ in range(40):
+        core.produce(job.id)
+    core.step(job.id, 2, 8, 41, 71)
+    core.preview(job.id, 0.9, 41)
+
+
 def error(core: DemoCore, window: MainWindow) -> None:
     core.ready()
     keep_some(core, window)
@@ -215,6 +227,7 @@ SCENES = (
     Scene("running", running),
     Scene("result", result),
     Scene("eight-pictures", eight),
+    Scene("sixty-four-pictures", sixty_four),
     Scene("error", error),
     Scene("error-details", error_details),
     Scene("invalid", invalid),

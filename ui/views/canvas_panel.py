@@ -76,7 +76,9 @@ class CanvasPanel(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self._head)
         layout.addLayout(middle, 1)
-        layout.addWidget(self.strip)
+        strip = row(self.strip)
+        strip.setContentsMargins(tokens.CANVAS_EDGE, 0, tokens.CANVAS_EDGE, 0)
+        layout.addLayout(strip)
         layout.addWidget(self._foot)
 
     def _make_tools(self) -> QWidget:

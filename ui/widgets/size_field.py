@@ -55,7 +55,7 @@ class SizeField(Field):
             spin.setObjectName(f"create.input.{name}")
             spin.setAccessibleName(tr(str(schema.get("title", name))))
             spin.setToolTip(tr(str(schema.get("description", ""))))
-            spin.setFixedWidth(62)
+            spin.setFixedWidth(54)
             spin.valueChanged.connect(self._typed)
             spin.editingFinished.connect(self.left)
         self.header.setSpacing(2)

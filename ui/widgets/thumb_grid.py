@@ -19,8 +19,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
+    QFrame,
     QHBoxLayout,
     QListView,
+    QScrollArea,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -189,7 +191,7 @@ class _Tile(QAbstractButton):
         painter.end()
 
 
-class Strip(QWidget):
+class Strip(QScrollArea):
     """The pictures of one job, to click through; ``thumb`` gives a small image for a path, or None for now."""
 
     chosen = Signal(int)
@@ -198,12 +200,20 @@ class Strip(QWidget):
         super().__init__(parent)
         self._thumb = thumb
         self._tiles: list[_Tile] = []
-        self._line = QHBoxLayout(self)
+        self._shown_number = 0
+        inside = QWidget()
+        self._line = QHBoxLayout(inside)
         self._line.setContentsMargins(0, 0, 0, 0)
         self._line.setSpacing(2)
         self._line.addStretch(1)
         self._line.addStretch(1)
         self.setObjectName("create.strip")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidgetResizable(True)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedHeight(64)
+        self.setWidget(inside)
 
     def show_entries(self, entries: list[StripEntry]) -> None:
         while len(self._tiles) < len(entries):
@@ -226,6 +236,10 @@ class Strip(QWidget):
             tile.setToolTip(words if entry.result else tr("Picture {n}: not made yet", n=entry.number))
             tile.update()
         self.setVisible(bool(entries))
+        current_number = next((entry.number for entry in entries if entry.current), 0)
+        if current_number and current_number != self._shown_number:
+            self.ensureWidgetVisible(self._tiles[current_number - 1], 60, 0)
+        self._shown_number = current_number
 
     def refresh(self) -> None:
         """Thumbnails have arrived."""
