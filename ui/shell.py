@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtCore import QByteArray, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -125,9 +125,7 @@ class MainWindow(QMainWindow):
 
     def choose_model(self) -> None:
         self.show_page("create")
-        picker = self.create_page.form.picker
-        picker.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        picker.showPopup()
+        self.create_page.form.open_picker()
 
     def back_out(self) -> None:
         """Esc: leave Settings, else stop what runs, else put the error away."""

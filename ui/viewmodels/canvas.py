@@ -59,6 +59,7 @@ class CanvasVM(QObject):
         self._preview_image: QImage | None = None
         self._dismissed: set[str] = set()
         self._refusal: ErrorView | None = None
+        self._told: object = None
         self._bar = ProgressVM(core, lambda: self._shown.job, self)
         self._bar.changed.connect(self.progress_changed)
         self._frame = QTimer(self, singleShot=True, interval=FRAME_MS)
@@ -236,9 +237,16 @@ class CanvasVM(QObject):
                 self._after_cancel(job)
             if job.state is JobState.FAILED:
                 self.picture_changed.emit()
+            self._tell(job)
+        self._bar.update()
+
+    def _tell(self, job: Job) -> None:
+        """Steps come many times a second; only what the title, the strip and the error card show is passed on."""
+        told = (job.id, job.state, job.results, job.progress.picture, job.error)
+        if told != self._told:
+            self._told = told
             self.info_changed.emit()
             self.error_changed.emit()
-        self._bar.update()
 
     def _after_cancel(self, job: Job) -> None:
         """Nothing stays on the canvas that will never be finished."""

@@ -51,12 +51,15 @@ class CreatePage(QWidget):
         self.side.picture_menu_wanted.connect(self._picture_menu)
         self.canvas.side_toggle.clicked.connect(self.toggle_side)
         self.canvas.empty.tried.connect(self._try)
+        self.canvas.empty.choose.connect(self.form.open_picker)
         vm.picture_changed.connect(self._mark_shown)
         self._workspace.create.schema_changed.connect(self._models_changed)
         self._workspace.create.models_changed.connect(self._models_changed)
 
     def _models_changed(self) -> None:
-        self.canvas.empty.show_examples(self._workspace.create.examples())
+        ready = self._workspace.create.problem() is None
+        self.canvas.empty.show_ready(ready)
+        self.canvas.empty.show_examples(self._workspace.create.examples() if ready else ())
 
     def _try(self, prompt: str) -> None:
         self._workspace.create.set_values({"prompt": prompt})

@@ -29,17 +29,20 @@ class _Picture(QWidget):
 
 
 class EmptyState(QWidget):
-    """``tried`` carries the prompt of the chip that was pressed; ``go`` the button."""
+    """``tried`` carries the prompt of the chip that was pressed; ``choose`` asks for another model."""
 
     tried = Signal(str)
-    go = Signal()
+    choose = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("create.empty")
-        title = label(tr("Say what you want to see"), "title")
-        how = label(tr("Write it on the left and press Generate."), tone="soft")
-        where = label(tr("The picture is made on this machine. Nothing leaves it."), tone="soft")
+        self._title = label("", "title")
+        self._how = label("", tone="soft")
+        self._where = label("", tone="soft")
+        self._choose = Button(tr("Choose a model"), "accent")
+        self._choose.setObjectName("create.empty.choose")
+        self._choose.clicked.connect(self.choose)
         self._try = label(tr("Or try one of these"), "hint", "soft")
         chips = QWidget()
         fixed_height(chips)
@@ -51,14 +54,30 @@ class EmptyState(QWidget):
         center = Qt.AlignmentFlag.AlignHCenter
         layout.addWidget(_Picture(), 0, center)
         layout.addSpacing(8)
-        layout.addWidget(title, 0, center)
-        layout.addWidget(how, 0, center)
+        layout.addWidget(self._title, 0, center)
+        layout.addWidget(self._how, 0, center)
         layout.addSpacing(-6)
-        layout.addWidget(where, 0, center)
+        layout.addWidget(self._where, 0, center)
         layout.addSpacing(12)
+        layout.addWidget(self._choose, 0, center)
         layout.addWidget(self._try, 0, center)
         layout.addWidget(chips)
         layout.addStretch(3)
+
+        self.show_ready(True)
+
+    def show_ready(self, ready: bool) -> None:
+        """Invite to write, or, when the chosen model cannot be used, to choose another."""
+        self._title.setText(tr("Say what you want to see") if ready else tr("This model cannot be used"))
+        self._how.setText(
+            tr("Write it on the left and press Generate.") if ready else tr("The reason stands on the left.")
+        )
+        self._where.setText(
+            tr("The picture is made on this machine. Nothing leaves it.")
+            if ready
+            else tr("Choose another one to go on.")
+        )
+        self._choose.setVisible(not ready)
 
     def show_examples(self, examples: Sequence[str]) -> None:
         while (item := self._chips.takeAt(0)) is not None:

@@ -216,6 +216,10 @@ class FormPanel(QWidget):
         if folder:
             self._vm.add_folder(folder)
 
+    def open_picker(self) -> None:
+        self.picker.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.picker.showPopup()
+
     def edit_prompt(self) -> None:
         prompt = self.form.field("prompt")
         (prompt or self.picker).setFocus(Qt.FocusReason.ShortcutFocusReason)

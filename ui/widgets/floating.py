@@ -22,6 +22,9 @@ from ui.theme import tokens
 from ui.theme.icons import icon
 from ui.widgets.controls import Button, ElidedLabel, IconButton, IconLabel, label, mark, row, tabular
 
+LINE = 520
+"""A notice longer than this many pixels goes on in another line."""
+
 
 class Progress(Protocol):
     @property
@@ -184,7 +187,7 @@ class Toast(QFrame):
         super().__init__(parent)
         self.setObjectName("create.notice")
         mark(self, surface="float")
-        self._label = label("", "secondary")
+        self._label = label("", "secondary", wrap=True)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 8, 14, 8)
         layout.addWidget(self._label)
@@ -201,6 +204,7 @@ class Toast(QFrame):
 
     def say(self, text: str, motion: bool) -> None:
         self._label.setText(text)
+        self._label.setFixedWidth(min(LINE, self._label.fontMetrics().boundingRect(text).width() + 6))
         self.setAccessibleName(text)
         self.adjustSize()
         self.show()

@@ -156,6 +156,7 @@ class QueueList(QListView):
         self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.setDropIndicatorShown(True)
         self.setTabKeyNavigation(False)
+        self.setDragDropOverwriteMode(False)
         self.activated.connect(lambda index: self._say("show", index))
 
     def _row(self, index: Index) -> Row | None:
@@ -236,6 +237,15 @@ class QueueList(QListView):
             self.menu_wanted.emit(row.id, self.viewport().mapToGlobal(self.visualRect(index).center()))
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        super().dropEvent(event)
-        # The model moves rows itself when the core has moved the job: the view must not take the dragged row out.
+        """The core moves the job and the model follows: the view itself must neither move nor remove rows."""
+        at = event.position().toPoint()
+        index = self.indexAt(at)
+        place = self.model().rowCount()
+        if index.isValid():
+            place = index.row() + (at.y() > self.visualRect(index).center().y())
+        self.model().dropMimeData(event.mimeData(), Qt.DropAction.MoveAction, place, 0, QModelIndex())
         event.setDropAction(Qt.DropAction.IgnoreAction)
+        event.accept()
+        self.stopAutoScroll()
+        self.setState(QAbstractItemView.State.NoState)
+        self.viewport().update()
