@@ -17,14 +17,14 @@ import msgspec
 from app.core import version
 from app.engine import engine_python
 from app.paths import ASSETS, default_paths
-from app.terminal import DONE, USAGE, print_line
+from app.terminal import DONE, USAGE, print_line, warn
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     if not arguments:
         if no_screen():
-            sys.stderr.write("atelier: There is no screen to open a window on. See “atelier --help” for the rest.\n")
+            warn("There is no screen to open a window on. See “atelier --help” for the rest.")
             return USAGE
         import ui  # the one door from the core to the window, opened only here
 

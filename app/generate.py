@@ -22,7 +22,7 @@ from app.jobs import Job, JobProgress
 from app.messages import as_text, notice_words, words
 from app.paths import default_paths
 from app.states import EngineState, JobState
-from app.terminal import DONE, FAILED, INTERRUPTED, complain, exit_code, print_line
+from app.terminal import DONE, FAILED, INTERRUPTED, complain, exit_code, print_line, warn
 from models.errors import AtelierError, ErrorInfo, InvalidInputError, Problem, disk_error
 
 _CANCEL_WAIT = 10.0  # seconds a cancelled job may take to end
@@ -52,7 +52,7 @@ def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, in
     core.events.subscribe(announced.JobChanged, lambda event: view.changed(event.job))
     core.events.subscribe(announced.EngineChanged, lambda event: view.engine(event.state))
     core.events.subscribe(announced.JobNoticed, lambda e: view.notice(notice_words(e.notice.code, e.notice.facts)))
-    core.events.subscribe(announced.TroubleArose, lambda event: sys.stderr.write(f"atelier: {as_text(event.error)}\n"))
+    core.events.subscribe(announced.TroubleArose, lambda event: warn(as_text(event.error)))
     core.events.subscribe(announced.ResultAdded, lambda event: view.picture(event.result.path, event.result.seed))
     core.models.runnable(model)  # before the engine is started: a wrong id is answered at once
     began = time.monotonic()
@@ -81,7 +81,7 @@ def _conclude(
     if error is not None:
         complain(AtelierError.from_info(error))
     elif job.state is JobState.CANCELLED:
-        sys.stderr.write("atelier: cancelled\n")
+        warn("cancelled")
     if job.state is JobState.CANCELLED:
         return INTERRUPTED
     return DONE if status == "succeeded" else exit_code(error.code) if error else FAILED

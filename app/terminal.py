@@ -18,11 +18,16 @@ def print_line(text: str) -> None:
     stream.flush()
 
 
+def warn(text: str) -> None:
+    """One line on standard error, under our name."""
+    sys.stderr.write(f"atelier: {text}\n")
+
+
 def complain(error: AtelierError) -> int:
     """Say an error on standard error and return the exit code that stands for it."""
-    sys.stderr.write(f"atelier: {as_text(error.info)}\n")
+    warn(as_text(error.info))
     if error.info.detail and error.code in (ErrorCode.MODEL_NOT_INSTALLED, ErrorCode.MODEL_UNSUPPORTED):
-        sys.stderr.write(f"atelier: {error.info.detail}\n")
+        warn(error.info.detail)
     return exit_code(error.code)
 
 
