@@ -216,6 +216,16 @@ def test_the_error_card_says_what_why_and_what_to_do(qtbot, window, core) -> Non
     assert not card.isVisible()
 
 
+def test_a_failure_is_said_when_the_next_job_takes_over(window, core) -> None:
+    job = submit(core, window)
+    core.begin(job)
+    following = submit(core, window, "next")
+    core.fail(job, ErrorCode.INTERNAL)
+    core.begin(following)
+    assert window.workspace.canvas.shown.job == following
+    assert "A job failed" in window.create_page.canvas.toast.text()
+
+
 def test_esc_puts_an_error_away(qtbot, window, core) -> None:
     job = submit(core, window)
     core.begin(job)

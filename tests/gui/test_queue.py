@@ -67,6 +67,22 @@ def test_dragging_a_job_moves_it(window, core, busy, dragged, place, order) -> N
     assert titles(window)[1:] == order
 
 
+def test_a_drop_on_the_list_moves_the_job(window, core, busy) -> None:
+    from PySide6.QtCore import QPointF
+    from PySide6.QtGui import QDropEvent
+
+    view = find(window, "queue.list", QListView)
+    model = window.workspace.queue
+    above_one = view.visualRect(model.index(1)).topLeft() + QPointF(20, 4).toPoint()
+    data = model.mimeData([model.index(3)])
+    event = QDropEvent(
+        QPointF(above_one), Qt.DropAction.MoveAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    view.dropEvent(event)
+    assert titles(window) == ["running", "three", "one", "two"]
+    assert event.dropAction() is Qt.DropAction.IgnoreAction
+
+
 def test_delete_takes_a_waiting_job_out_and_cancels_the_running_one(qtbot, window, core, busy) -> None:
     view = find(window, "queue.list", QListView)
     view.setCurrentIndex(window.workspace.queue.index(2))

@@ -137,11 +137,11 @@ class CanvasVM(QObject):
     def strip(self) -> list[StripItem]:
         """The pictures of the shown job; empty when there is only one."""
         job = self.job()
-        if job is None or job.count < 2:
+        if job is None or job.count < 2 or (job.ended and not job.results):
             return []
         live = self._live_number(job)
         items = []
-        for number in range(1, job.count + 1):
+        for number in range(1, (len(job.results) if job.ended else job.count) + 1):
             key = job.results[number - 1] if number <= len(job.results) else ""
             result = self._get(key)
             current = key == self._shown.result if key else number == live and not self._shown.result
@@ -232,6 +232,9 @@ class CanvasVM(QObject):
             shown = self.job()
             if shown is None or shown.state not in ACTIVE:
                 self._look(Shown(job=job.id))
+        if job.state is JobState.FAILED and job.error is not None and self._bar.running() is not None:
+            # The next job takes the canvas over; the failed one stays in the queue, with its error.
+            self.noticed.emit(tr("A job failed: {sentence}", sentence=error_view(job.error).sentence))
         if job.id == self._shown.job:
             if job.state is JobState.CANCELLED and not self._shown.result:
                 self._after_cancel(job)

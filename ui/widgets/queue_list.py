@@ -91,7 +91,7 @@ class QueueDelegate(QStyledItemDelegate):
         painter.setBrush(QColor(colors.hover if hover or chosen else colors.raised))
         painter.drawRoundedRect(box.adjusted(1, 1, -1, -1) if focus else box, tokens.RADIUS, tokens.RADIUS)
         if row.fraction >= 0:
-            self._paint_line(painter, box, row.fraction)
+            self._paint_line(painter, box.adjusted(0, 0, 0, -2) if focus else box, row.fraction)
         shown = buttons(row) if hover or focus else []
         right = self._paint_end(painter, QRect(option.rect), row, shown, box)
         font = tabular(option.font)
