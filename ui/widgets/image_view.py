@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 
 from ui.i18n import tr
 from ui.theme import current
+from ui.widgets.enlarge import enlarged, factor_for
 
 ZOOM_MIN, ZOOM_MAX, ZOOM_STEP = 0.02, 32.0, 1.25
 FIT_UP = 8.0
@@ -67,6 +68,8 @@ class ImageView(QGraphicsView):
         self.scene().addItem(self._frame)
         self.scene().addItem(self._item)
         self._size = (0, 0)
+        self._image: QImage | None = None
+        self._drawn: tuple[int, int] | None = None
         self._pixel_exact = False
         self._fit = True
         self._background = ""
@@ -79,6 +82,7 @@ class ImageView(QGraphicsView):
 
     def clear(self) -> None:
         self._size = (0, 0)
+        self._image = None
         self._item.setPixmap(QPixmap())
         self._frame.hide()
 
@@ -91,12 +95,10 @@ class ImageView(QGraphicsView):
         self._frame.setRect(0, 0, width, height)
         self._frame.setBrush(QColor(current().raised))
         self._frame.setVisible(image is None)
+        self._image = image
+        self._drawn = None
         if image is None:
             self._item.setPixmap(QPixmap())
-        else:
-            self._item.setPixmap(QPixmap.fromImage(image))
-            stretch = QTransform.fromScale(width / max(1, image.width()), height / max(1, image.height()))
-            self._item.setTransform(stretch)
         self._pixel_exact = not preview
         if resized and self._fit:
             self.fit()
@@ -104,7 +106,7 @@ class ImageView(QGraphicsView):
             self._smooth()
 
     def has_picture(self) -> bool:
-        return not self._item.pixmap().isNull()
+        return self._image is not None
 
     def set_background(self, color: str) -> None:
         """Empty: the theme's own canvas."""
@@ -157,8 +159,24 @@ class ImageView(QGraphicsView):
     def _smooth(self) -> None:
         exact = self._pixel_exact and not self._fit and self.zoom * self.devicePixelRatioF() >= PIXELS_FROM
         mode = Qt.TransformationMode.FastTransformation if exact else Qt.TransformationMode.SmoothTransformation
+        self._draw(exact)
         self._item.setTransformationMode(mode)
         self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
+
+    def _draw(self, exact: bool) -> None:
+        """Put the picture into the scene, made larger first if it is small and shown large."""
+        image = self._image
+        if image is None:
+            return
+        scale = self._size[0] / max(1, image.width()) * self.zoom * self.devicePixelRatioF()
+        factor = 1 if exact else factor_for(image, scale)
+        if (image.cacheKey(), factor) == self._drawn:
+            return
+        self._drawn = (image.cacheKey(), factor)
+        shown = image if factor == 1 else enlarged(image, factor)
+        self._item.setPixmap(QPixmap.fromImage(shown))
+        width, height = self._size
+        self._item.setTransform(QTransform.fromScale(width / max(1, shown.width()), height / max(1, shown.height())))
 
     # hands
 

@@ -57,6 +57,10 @@ def paint_tile(painter: QPainter, box: QRectF, image: QImage | None, radius: flo
     painter.setClipPath(path)
     painter.drawImage(box, image, source)
     painter.restore()
+    # A hair line keeps a white picture apart from a white panel.
+    painter.setPen(QPen(QColor(colors.line), 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
 
 
 def ring(painter: QPainter, box: QRectF, radius: float) -> None:
