@@ -6,6 +6,7 @@ import importlib.metadata
 import logging
 import secrets
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import filelock
@@ -14,7 +15,7 @@ import msgspec
 from app import events as announced
 from app.dispatch import Dispatcher
 from app.engine import Engine, engine_python
-from app.job_queue import JobQueue
+from app.job_queue import JobQueue, as_info
 from app.jobs import Job, JobProgress, Result
 from app.library import Library
 from app.models import Models, default_hub_cache
@@ -47,11 +48,11 @@ class Core:
         self._lock = filelock.FileLock(paths.sessions / f"{self._session}.lock")
         self._lock.acquire()
         self._troubles: list[ErrorInfo] = []
-        self.settings = SettingsStore(paths.settings, self._settings_changed, self._settings_not_saved)
+        self._disk = SerialWorker(dispatcher, "disk")
+        self.settings = SettingsStore(paths.settings, self._settings_changed, self._save_settings)
         if self.settings.problems:
             what = " ".join(self.settings.problems)
             self._troubles.append(ErrorInfo(ErrorCode.SETTINGS_DAMAGED, {"what": what}))
-        self._disk = SerialWorker(dispatcher, "disk")
         self._store, damaged = self._open_store()
         pictures = Path(self.settings.value.pictures_folder or paths.pictures).expanduser()
         self.library = Library(self._store, paths.outbox, pictures)
@@ -137,8 +138,12 @@ class Core:
             if not self.queue.busy:
                 self.engine.restart()
 
-    def _settings_not_saved(self, error: OSError) -> None:
-        self.events.emit(announced.TroubleArose(disk_error(error, str(self.paths.config)).info))
+    def _save_settings(self, write: Callable[[], None]) -> None:
+        def failed(error: Exception) -> None:
+            info = disk_error(error, str(self.paths.config)).info if isinstance(error, OSError) else as_info(error)
+            self.events.emit(announced.TroubleArose(info))
+
+        self._disk.do(write, failed=failed)
 
     def _open_store(self) -> tuple[Store, bool]:
         try:

@@ -50,12 +50,12 @@ class SettingsStore:
         self,
         path: Path,
         changed: Callable[[tuple[str, ...]], None] = lambda names: None,
-        failed: Callable[[OSError], None] | None = None,
+        later: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
-        """``changed`` is told the names of changed settings, ``failed`` why they could not be saved."""
+        """``changed`` is told the names of changed settings; ``later`` does the writing elsewhere, in order."""
         self._path = path
         self._changed = changed
-        self._failed = failed
+        self._later = later
         self.problems: list[str] = []
         self._document = self._read()
         self.value = self._parse(dict(self._document))
@@ -65,7 +65,7 @@ class SettingsStore:
 
         Raises:
             pydantic.ValidationError: a value is of the wrong type or out of range; nothing was changed.
-            OSError: the file could not be written (only without ``failed``); the change holds until the program ends.
+            OSError: without ``later``, the file could not be written; the change holds until the program ends.
         """
         new = Settings.model_validate({**self.value.model_dump(), **changes})
         names = tuple(name for name in changes if getattr(new, name) != getattr(self.value, name))
@@ -76,12 +76,11 @@ class SettingsStore:
             value = getattr(new, name)
             self._document[name] = list(value) if isinstance(value, tuple) else value
         self._changed(names)
-        try:
-            write_atomically(self._path, tomlkit.dumps(self._document).encode())
-        except OSError as error:
-            if self._failed is None:
-                raise
-            self._failed(error)
+        data = tomlkit.dumps(self._document).encode()
+        if self._later is None:
+            write_atomically(self._path, data)
+        else:
+            self._later(lambda: write_atomically(self._path, data))
         return new
 
     def _read(self) -> tomlkit.TOMLDocument:

@@ -15,7 +15,7 @@ from PIL import Image, ImageStat
 ROOT = Path(__file__).resolve().parents[2]
 
 # Prompt -> which of red, green, blue leads in the middle of the picture.
-COLOURS = {"red apple": 0, "tree": 1, "a blue heart": 2}
+COLOURS = {"red apple": 0, "tree": 1, "blue fish": 2}
 
 
 def generate(prompt: str, *more: str) -> dict[str, Any]:
