@@ -59,6 +59,7 @@ class JobQueue:
         self._current = ""
         self._run = ""  # the current try's name on the wire: words of an earlier try of the same job are late
         self._runs = 0
+        self._failure: ErrorInfo | None = None  # what went wrong on our own side in the current try
         self._closing = False
         self._cancel_asked: set[str] = set()
 
@@ -202,6 +203,7 @@ class JobQueue:
         self._current = job_id
         self._runs += 1
         self._run = f"{job_id}.{self._runs}"
+        self._failure = None
         job = self._update(job, state=JobState.LOADING, attempts=job.attempts + 1)
         self._disk.do(
             lambda: self._library.take_in(job_id),
@@ -321,7 +323,10 @@ class JobQueue:
                 return
             self._current = ""
             self._cancel_asked.discard(job_id)
-            self._end(job, state, error)
+            if self._failure is not None and state is not JobState.CANCELLED:
+                self._end(job, JobState.FAILED, self._failure)
+            else:
+                self._end(job, state, error)
             if 0 < self._memory_limit() < memory:
                 log.info("the engine has grown to %d bytes and is replaced", memory)
                 self._engine.restart()
@@ -334,6 +339,7 @@ class JobQueue:
     def _fail(self, job_id: str, error: ErrorInfo) -> None:
         """Something on our own side failed: end the job, and the worker's part of it too."""
         if self._current == job_id:
+            self._failure = self._failure or error
             if self._engine.state is EngineState.BUSY:
                 self._engine.cancel(self._run)
             self._finish(job_id, JobState.FAILED, error)
