@@ -224,6 +224,32 @@ def test_dropping_a_folder_or_a_picture(window, core, tmp_path) -> None:
     assert window.workspace.create.current == str(folder)
 
 
+def test_a_picture_is_pasted_into_the_form(qtbot, window, core) -> None:
+    from PySide6.QtGui import QGuiApplication, QImage
+
+    image = QImage(20, 10, QImage.Format.Format_RGB32)
+    image.fill(0x336699)
+    QGuiApplication.clipboard().setImage(image)
+    find(window, "create.generate").setFocus()
+    qtbot.keyClick(window, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    kept = window.workspace.create.values()["image"]
+    assert QImage(kept).size() == image.size()
+    QGuiApplication.clipboard().clear()
+
+
+def test_copying_a_picture_puts_it_on_the_clipboard(qtbot, window, core) -> None:
+    from PySide6.QtGui import QGuiApplication
+
+    result = core.keep("r", "picture", 1, 96, 64)
+    window.workspace.canvas.show_result("r")
+    find(window, "create.canvas").setFocus()
+    qtbot.keyClick(window, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    data = QGuiApplication.clipboard().mimeData()
+    assert data.urls()[0].toLocalFile() == result.path
+    assert QGuiApplication.clipboard().image().width() == 96
+    QGuiApplication.clipboard().clear()
+
+
 @pytest.mark.parametrize("module", ["ui", "ui.application", "ui.screenshots"])
 def test_importing_the_window_pulls_in_no_torch(module: str) -> None:
     code = f"import sys, {module}; bad = {{'torch', 'diffusers', 'transformers', 'accelerate'}} & set(sys.modules); "

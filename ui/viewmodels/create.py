@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
 
 from app.events import EngineChanged, JobChanged, ModelsChanged, ResultAdded
 from app.jobs import Job
@@ -179,6 +182,17 @@ class CreateVM(QObject):
             self.select(model)
         self.keep_seed = keep_seed
         self.set_values(inputs)
+
+    def keep_pasted(self, image: QImage) -> str:
+        """A picture from the clipboard becomes a file, so that it can be an input; its path, empty if that failed."""
+        folder = self._core.paths.cache / "pasted"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.warning("a pasted picture could not be kept: %s", error)
+            return ""
+        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.png"
+        return str(path) if image.save(str(path)) else ""
 
     # checking and sending
 

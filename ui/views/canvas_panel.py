@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
-from PySide6.QtWidgets import QFileDialog, QMenu, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.theme import tokens
@@ -16,7 +16,7 @@ from ui.viewmodels.canvas import CanvasVM
 from ui.viewmodels.pictures import read_picture
 from ui.viewmodels.recent import Thumbs
 from ui.views.empty_state import EmptyState
-from ui.widgets.controls import Button, ElidedLabel, IconButton, label, mark, row, tabular
+from ui.widgets.controls import Button, ElidedLabel, IconButton, IconLabel, column, label, mark, row, tabular
 from ui.widgets.floating import ErrorCard, ProgressBar, Toast
 from ui.widgets.image_view import ImageView
 from ui.widgets.thumb_grid import Strip
@@ -62,8 +62,7 @@ class CanvasPanel(QWidget):
         self._head = QWidget()
         self._head.setLayout(head)
         self._head.setFixedHeight(64)
-        self._missing = label("", "", "soft", wrap=True)
-        self._missing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._missing, self._missing_words = _missing_page()
         self._stack = QStackedLayout()
         for page in (self.view, self.empty, self._missing):
             self._stack.addWidget(page)
@@ -138,7 +137,7 @@ class CanvasPanel(QWidget):
             self._stack.setCurrentWidget(self.empty if self._vm.is_empty() else self.view)
         elif picture.missing:
             path = self._vm.path_of()
-            self._missing.setText(tr("The file of this picture is gone:\n{path}", path=path))
+            self._missing_words.setText(tr("The file of this picture is gone:\n{path}", path=path))
             self._stack.setCurrentWidget(self._missing)
         else:
             self._stack.setCurrentWidget(self.view)
@@ -167,10 +166,11 @@ class CanvasPanel(QWidget):
 
     def _progress_changed(self) -> None:
         view = self._vm.progress()
-        self.progress.setVisible(view is not None)
         if view is not None:
             self.progress.show_progress(view, self.motion)
-        self._place()
+        if self.progress.isHidden() != (view is None):
+            self.progress.setVisible(view is not None)
+            self._place()
 
     def _error_changed(self) -> None:
         view = self._vm.error()
@@ -269,3 +269,16 @@ class CanvasPanel(QWidget):
         for icon_name, words, command in entries:
             menu.addAction(icon(icon_name), words).triggered.connect(command)
         return menu
+
+
+def _missing_page() -> tuple[QWidget, QLabel]:
+    """What stands for a picture whose file is gone, and the label for the words."""
+    words = label("", "", "soft", wrap=True)
+    words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    layout = column(None, spacing=12)
+    layout.addWidget(IconLabel("image-off", "soft", 32), 0, Qt.AlignmentFlag.AlignHCenter)
+    layout.addWidget(words)
+    layout.addStretch(1)
+    page = QWidget()
+    page.setLayout(layout)
+    return page, words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
 from ui.i18n import tr
@@ -15,6 +15,7 @@ from ui.viewmodels.create import MAX_COUNT, CreateVM
 from ui.widgets.controls import Button, ElidedLabel, IconLabel, divider, label, mark, row, tabular
 from ui.widgets.form import Form
 from ui.widgets.model_picker import ModelPicker
+from ui.widgets.picture_field import picture_file
 
 
 class CountSpin(QSpinBox):
@@ -215,6 +216,18 @@ class FormPanel(QWidget):
         folder = QFileDialog.getExistingDirectory(self, tr("Choose a model folder"))
         if folder:
             self._vm.add_folder(folder)
+
+    def paste(self) -> None:
+        """A picture on the clipboard, or a file of one, goes into the first picture field."""
+        fields = self.form.pictures()
+        data = QGuiApplication.clipboard().mimeData()
+        if not fields or data is None:
+            return
+        path = picture_file(data.urls())
+        if not path and data.hasImage():
+            path = self._vm.keep_pasted(QGuiApplication.clipboard().image())
+        if path:
+            fields[0].take(path)
 
     def open_picker(self) -> None:
         self.picker.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -29,6 +29,7 @@ def shortcut_words() -> list[tuple[str, list[tuple[str, str]]]]:
             tr("Picture"),
             [
                 (tr("Ctrl + C"), tr("Copy")),
+                (tr("Ctrl + V"), tr("Start from the picture on the clipboard")),
                 (tr("Ctrl + S"), tr("Save a copy")),
                 (tr("+  and  -"), tr("Zoom")),
                 (tr("0  and  1"), tr("Fit, actual size")),

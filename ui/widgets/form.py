@@ -170,7 +170,7 @@ class Form(QWidget):
         for name, field in self._fields.items():
             field.set_problem(problems.get(name, ""))
         if self._size is not None:
-            self._size.set_problem(" ".join(problems[name] for name in ("width", "height") if name in problems))
+            self._size.set_problems(problems.get("width", ""), problems.get("height", ""))
         if self._advanced is not None and any(self._is_advanced(name) for name in problems):
             self._advanced.set_open(True)
 

@@ -168,12 +168,6 @@ class ModelPicker(Combo):
             self.show_chosen(key)
             self.chosen.emit(key)
 
-    def showPopup(self) -> None:  # noqa: N802
-        # The rounded list needs a window without a background of its own.
-        window = self.view().window()
-        window.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
-        super().showPopup()
-
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         colors = current()
         painter = QPainter(self)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from ui.i18n import tr
 from ui.theme import tokens
-from ui.widgets.controls import Button, label, row, uncheckable_group
+from ui.widgets.controls import Button, label, mark, row, uncheckable_group
 from ui.widgets.fields import Field, NumberSpin, Schema
 
 SHAPES = ((1, 1), (3, 2), (2, 3), (16, 9), (9, 16))
@@ -55,7 +55,7 @@ class SizeField(Field):
             spin.setObjectName(f"create.input.{name}")
             spin.setAccessibleName(tr(str(schema.get("title", name))))
             spin.setToolTip(tr(str(schema.get("description", ""))))
-            spin.setFixedWidth(54)
+            spin.setFixedWidth(60)
             spin.valueChanged.connect(self._typed)
             spin.editingFinished.connect(self.left)
         self.header.setSpacing(2)
@@ -109,6 +109,12 @@ class SizeField(Field):
             spin.setValue(float(number or 0))
             spin.blockSignals(False)
         self._light()
+
+    def set_problems(self, width: str, height: str) -> None:
+        """Both sentences stand below; only the number that is wrong is outlined."""
+        self.set_problem(" ".join(sentence for sentence in (width, height) if sentence))
+        mark(self._width, invalid="true" if width else "false")
+        mark(self._height, invalid="true" if height else "false")
 
     def controls(self) -> list[QWidget]:
         return [self._width, self._height]
