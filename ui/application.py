@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -75,8 +76,17 @@ def _make_core(app: QApplication) -> CorePort:
     return Core(default_paths(), dispatcher, origin="window")
 
 
+def no_screen() -> bool:
+    """True on a Linux machine without a display server; Qt would abort the process there."""
+    wanted = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return sys.platform.startswith("linux") and not any(os.environ.get(name) for name in wanted)
+
+
 def run() -> int:
     """The window until it is closed. SIGINT and SIGTERM close it as the user would."""
+    if no_screen():
+        sys.stderr.write("There is no screen to open a window on. Use the command line: atelier generate --help\n")
+        return 1
     app = application(sys.argv)
     window = open_window()
 

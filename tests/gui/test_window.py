@@ -106,6 +106,27 @@ def test_a_damaged_state_file_is_forgotten(opened, core) -> None:
     assert window.workspace.create.count == 2
 
 
+@pytest.mark.parametrize(
+    "form", [{"steps": "abc", "width": None, "tiling": 3}, {"seed": [1], "prompt": 7}, {"steps": 1e300}, {"image": {}}]
+)
+def test_nonsense_in_a_remembered_form_gives_way_to_defaults(opened, core, form) -> None:
+    import json
+
+    (core.paths.config / "window.json").write_text(json.dumps({"forms": {"klein": form}}))
+    window = opened(core)
+    assert window.workspace.create.values() == window.workspace.create.defaults()
+
+
+def test_without_a_screen_one_line_says_so(monkeypatch, capsys) -> None:
+    import ui
+
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert ui.main() == 1
+    assert "no screen" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("damage", ['{"count": "many"}', '{"forms": [1]}', "[]", "{", '{"panels": [0, "a"]}'])
 def test_nonsense_in_the_state_file_does_no_harm(opened, core, damage) -> None:
     (core.paths.config / "window.json").write_text(damage)

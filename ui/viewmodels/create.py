@@ -155,7 +155,7 @@ class CreateVM(QObject):
         if self._current not in self._values:
             defaults = self.defaults()
             remembered = self._state.table("forms").get(self._current)
-            known = {n: v for n, v in remembered.items() if n in defaults} if isinstance(remembered, dict) else {}
+            known = self._usable(remembered) if isinstance(remembered, dict) else {}
             self._values[self._current] = {**defaults, **known}
         return self._values[self._current]
 
@@ -166,11 +166,19 @@ class CreateVM(QObject):
 
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Put several values into the form, as "Use these settings" and the example prompts do."""
-        known = self.defaults()
-        self.values().update({name: value for name, value in values.items() if name in known})
+        self.values().update(self._usable(values))
         self._problems = {}
         self.problems_changed.emit()
         self.values_changed.emit()
+
+    def _usable(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``values`` that this form has a field for and that are of its kind: what comes from files may be
+        anything."""
+        entry = self.entry()
+        if entry is None or entry.schema is None:
+            return {}
+        kinds = {spec.name: spec.kind for spec in entry.schema.inputs}
+        return {name: value for name, value in values.items() if name in kinds and _is_of(kinds[name], value)}
 
     def set_count(self, count: int) -> None:
         self.count = count
@@ -292,6 +300,20 @@ class CreateVM(QObject):
         rows = self.rows()
         if rows and all(row.id != self._current for row in rows):
             self._current = next((row.id for row in rows if row.usable), rows[0].id)
+
+
+def _is_of(kind: Kind, value: object) -> bool:
+    match kind:
+        case Kind.INTEGER | Kind.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+        case Kind.BOOLEAN:
+            return isinstance(value, bool)
+        case Kind.SEED:
+            return value is None or isinstance(value, int | str)
+        case Kind.LORAS:
+            return False
+        case _:
+            return value is None or isinstance(value, str)
 
 
 def _allowed(kind: Kind, value: object) -> bool:
