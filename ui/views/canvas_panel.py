@@ -21,6 +21,8 @@ from ui.widgets.floating import ErrorCard, ProgressBar, Toast
 from ui.widgets.image_view import ImageView
 from ui.widgets.thumb_grid import Strip
 
+NARROW = 520
+
 
 class CanvasPanel(QWidget):
     """Joins ``CanvasVM`` to the picture and its surroundings."""
@@ -29,6 +31,7 @@ class CanvasPanel(QWidget):
         super().__init__(parent)
         self._vm = vm
         self.motion = True
+        self._narrow = False
         mark(self, surface="canvas")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(360)
@@ -150,12 +153,13 @@ class CanvasPanel(QWidget):
         self.subtitle.set_full(self._vm.subtitle())
         picture = self._vm.picture()
         for part in (self._fit, self._full):
-            part.setVisible(picture is not None and not picture.missing)
+            part.setVisible(picture is not None and not picture.missing and not (self._narrow and part is self._fit))
         done = self._vm.result() is not None
         usable = done and picture is not None and not picture.missing
         self._use.setVisible(done)
         for button in (self._copy, self._save, self._folder):
-            button.setVisible(usable)
+            # Where the title would have no room left, these are in the picture's own menu.
+            button.setVisible(usable and (not self._narrow or button is self._save))
         self.strip.show_entries(list(self._vm.strip()))
         words = tr("Picture: {title}", title=title[:200]) if title else tr("Picture")
         self.view.setAccessibleDescription(words)
@@ -193,13 +197,16 @@ class CanvasPanel(QWidget):
             self._vm.act(view)
 
     def say(self, text: str) -> None:
-        self.toast.say(text, self.motion)
+        self.toast.say(text, self.motion, self.width() - 2 * tokens.CANVAS_EDGE)
         self._place()
 
     # places of what floats
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
+        if (self.width() < NARROW) != self._narrow:
+            self._narrow = not self._narrow
+            self._info_changed()
         self._place()
 
     def _place(self) -> None:
@@ -225,7 +232,6 @@ class CanvasPanel(QWidget):
         used = self.height() - top
         self._foot.setFixedHeight(max(tokens.CANVAS_EDGE - 8, min(used - 8, self.height() // 2) if used > 30 else 0))
         self.toast.adjustSize()
-        self.toast.setMaximumWidth(max(120, self.width() - 2 * tokens.CANVAS_EDGE))
         self.toast.move((self.width() - self.toast.width()) // 2, self._head.height() + 8)
         self.toast.raise_()
 

@@ -80,6 +80,9 @@ class CreatePage(QWidget):
 
     def toggle_form(self) -> None:
         self._form_wanted = self.form.isHidden()
+        focus = self.window().focusWidget()
+        if not self._form_wanted and focus is not None and self.form.isAncestorOf(focus):
+            self.canvas.view.setFocus(Qt.FocusReason.OtherFocusReason)
         self._show_panels(asked=True)
 
     def _show_panels(self, asked: bool = False) -> None:

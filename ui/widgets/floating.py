@@ -202,9 +202,12 @@ class Toast(QFrame):
         self._fade.finished.connect(lambda: self._effect.setEnabled(False))
         self.hide()
 
-    def say(self, text: str, motion: bool) -> None:
+    def say(self, text: str, motion: bool, room: int = LINE) -> None:
+        """``room`` is how wide the whole notice may be."""
         self._label.setText(text)
-        self._label.setFixedWidth(min(LINE, self._label.fontMetrics().boundingRect(text).width() + 6))
+        self._label.setFixedWidth(
+            min(LINE, room - 32, self._label.fontMetrics().horizontalAdvance(text.splitlines()[0]) + 6)
+        )
         self.setAccessibleName(text)
         self.adjustSize()
         self.show()
