@@ -143,7 +143,7 @@ class ErrorCard(QFrame):
         head.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         head.addLayout(words, 1)
         head.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
-        foot = row(30 - 8, self._action, self._toggle, self._copy, None)
+        foot = row(30, self._action, self._toggle, self._copy, None)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 12, 10, 12)
         layout.setSpacing(10)
