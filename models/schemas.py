@@ -104,7 +104,8 @@ def native_size(found: PipelineRow, configs: Mapping[str, Config]) -> Size:
 
 def _words(found: PipelineRow) -> list[InputSpec]:
     prompt = Input("Prompt", "What you want to see.", min_length=1, max_length=_MAX_PROMPT, widget="multiline")
-    avoid = Input("Avoid", "What you do not want to see (negative prompt).", max_length=_MAX_PROMPT, widget="multiline")
+    words = "What you do not want to see (negative prompt)."
+    avoid = Input("Avoid", words, max_length=_MAX_PROMPT, widget="multiline", advanced=True)
     specs = [InputSpec("prompt", Kind.TEXT, MISSING, prompt)]
     if found.negative_prompt:
         specs.append(InputSpec("negative_prompt", Kind.TEXT, "", avoid))
@@ -140,7 +141,8 @@ def _sampling(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSp
     choices = scheduler_choices(found, configs)
     if len(choices) > 1:
         words = "The method that turns noise into the picture; “default” is the model's own."
-        specs.append(InputSpec("scheduler", Kind.CHOICE, samplers.DEFAULT, Input("Scheduler", words, choices=choices)))
+        about = Input("Scheduler", words, choices=choices, advanced=True)
+        specs.append(InputSpec("scheduler", Kind.CHOICE, samplers.DEFAULT, about))
     seed = Input("Seed", "The same seed and settings make the same picture again.")
     return [*specs, InputSpec("seed", Kind.SEED, None, seed)]
 

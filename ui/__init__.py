@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ui.immortal import keep_singletons
-
 if TYPE_CHECKING:
     from ui.shell import MainWindow
     from ui.viewmodels.ports import CorePort
-
-keep_singletons()
 
 
 def open_window(core: CorePort | None = None, argv: Sequence[str] | None = None) -> MainWindow:

@@ -65,7 +65,6 @@ def open_window(core: CorePort | None = None, argv: Sequence[str] | None = None)
 def _begin(core: CorePort, window: MainWindow) -> None:
     if not window.is_closing:  # it may have been closed as soon as it was there
         core.start()
-        window.say_problems()
 
 
 def _make_core(app: QApplication) -> CorePort:

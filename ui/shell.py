@@ -157,12 +157,6 @@ class MainWindow(QMainWindow):
         known = view is not None and view.fraction >= 0
         self.setWindowTitle(f"{round(view.fraction * 100)} % - Atelier" if view is not None and known else "Atelier")
 
-    def say_problems(self) -> None:
-        """Settings that could not be used are told once, when the window is there."""
-        problems = self.workspace.settings.problems()
-        if problems:
-            self.create_page.canvas.say("\n".join(problems))
-
     # settings and engine
 
     def _setting_changed(self, name: str) -> None:

@@ -10,11 +10,8 @@ import pytest
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
-import ui
 from app.paths import Paths
 from ui.demo import DemoCore
-
-ui.immortal.keep_singletons()
 
 
 def paths_in(root: Path) -> Paths:

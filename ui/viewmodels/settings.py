@@ -62,10 +62,6 @@ class SettingsVM(QObject):
         for name in event.names:
             self.changed.emit(name)
 
-    def problems(self) -> list[str]:
-        """What in the settings file could not be used."""
-        return list(self._core.settings.problems)
-
     # choices
 
     def devices(self) -> list[tuple[str, str]]:
