@@ -19,7 +19,15 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from models.pocket.data import SIZE, Concept, Variant, caption, list_variants, picture, read_concepts
 from models.pocket.text import WIDTH, build_encoder, build_tokenizer, token_ids
-from models.pocket.training import Limits, MasterOptimizer, as_tensor, rate_at, save_atomic, unpin_threads
+from models.pocket.training import (
+    Limits,
+    MasterOptimizer,
+    as_tensor,
+    carry_vocabulary,
+    rate_at,
+    save_atomic,
+    unpin_threads,
+)
 
 NO_CAPTION = 0.1
 
@@ -61,14 +69,14 @@ def build_scheduler() -> DPMSolverMultistepScheduler:
 class Examples:
     """Latents of every training picture, drawn by weight, with a fresh caption each time."""
 
-    def __init__(self, work: Path, vae: AutoencoderTiny, tokenizer: CLIPTokenizer, seed: int) -> None:
+    def __init__(self, work: Path, vae: AutoencoderTiny, tokenizer: CLIPTokenizer, seed: int, learned: int) -> None:
         icons = np.load(work / "icons.npy")
         self.concepts: list[Concept] = read_concepts()
         self.variants: list[Variant] = list_variants(self.concepts, icons)
         pictures = np.stack([picture(v, icons) for v in self.variants])
         with torch.no_grad():
             self.latents = torch.cat([vae.encode(as_tensor(part)).latents for part in np.array_split(pictures, 20)])
-        weights = np.array([v.weight for v in self.variants])
+        weights = np.array([v.weight * (0.5 if v.concept < learned else 1.0) for v in self.variants])
         self.weights = weights / weights.sum()
         self.tokenizer, self.rng = tokenizer, np.random.default_rng(seed)
 
@@ -133,6 +141,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--tail", type=float, default=0.2, help="share of the run over which the rate falls to nothing")
     parser.add_argument("--save-every", type=int, default=200)
+    parser.add_argument("--learned", type=int, default=0, help="the first so many concepts are drawn half as often")
     parser.add_argument("--export-only", action="store_true", help="write the pipeline of the last checkpoint")
     return parser.parse_args()
 
@@ -150,12 +159,20 @@ def main() -> None:
     model.unet.to(memory_format=torch.channels_last)
     opt = MasterOptimizer(model.parameters(), ema=0.999)
     if (work / "train.pt").exists():
-        opt.restore(torch.load(work / "train.pt"))
+        resume(model, opt, tokenizer, torch.load(work / "train.pt"))
     if not args.export_only:
         torch.manual_seed(opt.steps)
-        train(args, model, opt, Examples(work, vae, tokenizer, opt.steps))
+        train(args, model, opt, Examples(work, vae, tokenizer, opt.steps, args.learned))
     opt.use_mean()
     save_pipeline(model.float(), vae, tokenizer, work / "pipe")
+
+
+def resume(model: Denoiser, opt: MasterOptimizer, tokenizer: CLIPTokenizer, state: dict[str, Any]) -> None:
+    """Continue from a checkpoint, also where names were added since."""
+    table = model.text.get_input_embeddings().weight
+    place = next(i for i, p in enumerate(opt.live) if p is table)
+    carry_vocabulary(state, tokenizer.get_vocab(), place, table.detach().float())
+    opt.restore(state)
 
 
 def train(args: argparse.Namespace, model: Denoiser, opt: MasterOptimizer, examples: Examples) -> None:
@@ -174,8 +191,8 @@ def train(args: argparse.Namespace, model: Denoiser, opt: MasterOptimizer, examp
             speed = (opt.steps - begun) * args.batch / limits.elapsed
             print(f"{opt.steps} {limits.elapsed:.0f}s {speed:.1f}/s loss {running:.4f}", flush=True)
         if opt.steps % args.save_every == 0:
-            save_atomic(opt.state(), args.work / "train.pt")
-    save_atomic(opt.state(), args.work / "train.pt")
+            save_atomic(opt.state() | {"vocab": examples.tokenizer.get_vocab()}, args.work / "train.pt")
+    save_atomic(opt.state() | {"vocab": examples.tokenizer.get_vocab()}, args.work / "train.pt")
 
 
 if __name__ == "__main__":

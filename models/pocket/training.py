@@ -70,6 +70,27 @@ class MasterOptimizer:
         torch._foreach_copy_([p.data for p in self.live], self.mean)
 
 
+def carry_rows(rows: torch.Tensor, old: dict[str, int], new: dict[str, int], fresh: torch.Tensor) -> torch.Tensor:
+    """A table of token rows for a new vocabulary: rows of known tokens move to their new places, others are fresh."""
+    table = fresh.clone()
+    for token, place in new.items():
+        if token in old:
+            table[place] = rows[old[token]]
+    return table
+
+
+def carry_vocabulary(state: dict[str, Any], new: dict[str, int], place: int, fresh: torch.Tensor) -> None:
+    """Fit a checkpoint's token embedding (parameter number `place`) to a vocabulary that has grown."""
+    old: dict[str, int] = state["vocab"]
+    if old == new:
+        return
+    for part in ("master", "mean"):
+        state[part][place] = carry_rows(state[part][place].detach(), old, new, fresh)
+    moments = state["adam"]["state"][place]
+    for part in ("exp_avg", "exp_avg_sq"):
+        moments[part] = carry_rows(moments[part], old, new, torch.zeros_like(fresh))
+
+
 def save_atomic(state: dict[str, Any], path: Path) -> None:
     """Write a checkpoint so that a killed run never leaves half a file."""
     part = path.with_suffix(".part")
