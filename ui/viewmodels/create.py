@@ -41,7 +41,11 @@ class ModelRow:
 
 
 class CreateVM(QObject):
-    """Values are kept per model: for the session in memory, across starts in the window's state."""
+    """Values are kept per model: for the session in memory, across starts in the window's state.
+
+    The chosen model may turn up after the window did, since looking for models takes a moment. Until then another one
+    stands in; it gives way, unless the user has begun to work with it.
+    """
 
     models_changed = Signal()
     schema_changed = Signal()
@@ -60,7 +64,9 @@ class CreateVM(QObject):
         self.count = max(1, min(MAX_COUNT, state.number("count", 1)))
         self.keep_seed = False
         self._current = core.settings.value.model
-        self._pick_usable()
+        self._wanted = ""
+        self._pick()
+        self._built = self._form_key()
         bus = core.events
         self._ends = [
             bus.subscribe(ModelsChanged, lambda _: self._models_changed()),
@@ -86,18 +92,34 @@ class CreateVM(QObject):
         return next((entry for entry in self._core.models.entries() if entry.card.id == self._current), None)
 
     def select(self, key: str) -> None:
-        """Choose the model, remember it and let the engine load it ahead, if the user wants that."""
-        if key == self._current:
+        """Choose the model, remember it and let the engine load it ahead, if the user wants that.
+
+        One that is not among the models yet is chosen when it turns up.
+        """
+        self._wanted = ""
+        if key == self._current == self._core.settings.value.model:
             return
-        self._current = key
-        self._problems = {}
         try:
             self._core.settings.change(model=key)
         except OSError as error:
             log.warning("the chosen model could not be remembered: %s", error)
+        if any(row.id == key for row in self.rows()):
+            self._current = key
+            self._turned()
+        else:
+            self._wanted = key
+
+    def _turned(self) -> None:
+        """Another model is the current one, or its form can be shown only now."""
+        self._built = self._form_key()
+        self._problems = {}
         self.preload()
         self.schema_changed.emit()
         self.hint_changed.emit()
+
+    def _form_key(self) -> tuple[str, bool]:
+        entry = self.entry()
+        return self._current, entry is not None and entry.schema is not None
 
     def preload(self) -> None:
         entry = self.entry()
@@ -153,6 +175,8 @@ class CreateVM(QObject):
     def values(self) -> dict[str, Any]:
         """What the form shows for the chosen model."""
         if self._current not in self._values:
+            if not self._form_key()[1]:
+                return {}
             defaults = self.defaults()
             remembered = self._state.table("forms").get(self._current)
             known = self._usable(remembered) if isinstance(remembered, dict) else {}
@@ -160,12 +184,14 @@ class CreateVM(QObject):
         return self._values[self._current]
 
     def set_value(self, name: str, value: Any) -> None:
+        self._wanted = ""
         self.values()[name] = value
         if self._problems.pop(name, None) is not None:
             self.problems_changed.emit()
 
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Put several values into the form, as "Use these settings" and the example prompts do."""
+        self._wanted = ""
         self.values().update(self._usable(values))
         self._problems = {}
         self.problems_changed.emit()
@@ -234,6 +260,7 @@ class CreateVM(QObject):
 
     def generate(self) -> str | None:
         """Queue the job. Returns its id, or None: then ``problems`` or ``refused`` say why."""
+        self._wanted = ""
         view = self.problem()
         if view is not None:
             self.refused.emit(view)
@@ -290,15 +317,18 @@ class CreateVM(QObject):
             self.hint_changed.emit()
 
     def _models_changed(self) -> None:
-        before = self._current
-        self._pick_usable()
+        self._pick()
         self.models_changed.emit()
-        if self._current != before:
-            self.schema_changed.emit()
+        if self._form_key() != self._built:
+            self._turned()
 
-    def _pick_usable(self) -> None:
+    def _pick(self) -> None:
+        """Turn to the wanted model if it is there by now, else away from one that is not. The setting stays."""
         rows = self.rows()
-        if rows and all(row.id != self._current for row in rows):
+        if any(row.id == self._wanted for row in rows):
+            self._current, self._wanted = self._wanted, ""
+        elif rows and all(row.id != self._current for row in rows):
+            self._wanted = self._wanted or self._current
             self._current = next((row.id for row in rows if row.usable), rows[0].id)
 
 

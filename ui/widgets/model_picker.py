@@ -164,7 +164,7 @@ class ModelPicker(Combo):
         if key == ADD:
             self.show_chosen(self._current)
             self.add_wanted.emit()
-        elif key != self._current:
+        else:  # the one that stood there, too: it may only have stood in for another
             self.show_chosen(key)
             self.chosen.emit(key)
 
