@@ -33,5 +33,6 @@ def test_a_prompt_becomes_a_picture_and_is_there_after_a_restart(qtbot, home: Pa
     window.close()
     again = open_window()
     assert again.workspace.recent.rowCount() == 1
+    assert again.workspace.canvas.shown.result == result.id
     assert find(again, "create.prompt", QPlainTextEdit).toPlainText() == "green hills"
     again.close()

@@ -96,3 +96,49 @@ def test_a_model_that_goes_away_comes_back(opened, core) -> None:
     assert window.workspace.create.current == "pocket"
     turn_up(core)
     assert window.workspace.create.current == "klein"
+
+
+def test_the_newest_picture_is_there_at_the_start(qtbot, opened, core) -> None:
+    core.keep("old", "old", 1, 96, 64)
+    core.keep("new", "a green boat", 42, 128, 96)
+    window = opened(core)
+    canvas = window.create_page.canvas
+    qtbot.waitUntil(canvas.view.has_picture)
+    assert canvas.title.full() == "a green boat"
+    assert "128 × 96 · seed 42" in canvas.subtitle.full()
+    assert find(window, "create.use").isVisible()
+    assert not find(window, "create.empty").isVisible()
+    assert window.create_page.side.grid.currentIndex().row() == 0
+    job = core.queue.submit("klein", {"prompt": "next"})
+    core.begin(job.id)
+    assert window.workspace.canvas.shown.job == job.id, "a job that goes on takes the canvas over"
+
+
+def test_a_picture_whose_file_is_gone_is_not_where_one_begins(opened, core) -> None:
+    core.keep("old", "old", 1, 96, 64)
+    Path(core.keep("new", "new", 2, 96, 64).path).unlink()
+    assert opened(core).workspace.canvas.shown.result == "old"
+
+
+def test_an_empty_library_invites(opened, core) -> None:
+    assert find(opened(core), "create.empty").isVisible()
+
+
+@pytest.mark.parametrize("side", [96, 64])
+def test_a_small_picture_fits_and_has_its_actual_size(qtbot, opened, core, side: int) -> None:
+    core.keep("small", "small", 1, side, side)
+    window = opened(core)
+    view = window.create_page.canvas.view
+    qtbot.waitUntil(view.has_picture)
+    room = min(view.viewport().width(), view.viewport().height())
+    zoom = find(window, "create.zoom")
+    assert view.is_fit
+    assert view.zoom == pytest.approx(min(room / side, 8.0))
+    assert zoom.text() == f"{round(view.zoom * 100)} %"
+    qtbot.mouseClick(zoom, Qt.MouseButton.LeftButton)
+    assert (view.zoom, view.is_fit, zoom.text()) == (1.0, False, "100 %")
+    middle = view.mapFromScene(side / 2, side / 2) - view.viewport().rect().center()
+    assert middle.manhattanLength() <= 2, "it stands in the middle"
+    qtbot.mouseClick(find(window, "create.fit"), Qt.MouseButton.LeftButton)
+    assert view.is_fit
+    assert view.zoom == pytest.approx(min(room / side, 8.0))

@@ -21,13 +21,13 @@ from app.files import copy_atomically
 from app.jobs import Job, Result
 from app.messages import Action, notice_words
 from app.states import ACTIVE, EngineState, JobState
-from models.errors import ErrorCode, ErrorInfo
+from models.errors import ErrorInfo, disk_error
 from ui.i18n import tr
 from ui.viewmodels import desktop
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.progress import ProgressVM
-from ui.viewmodels.shown import Picture, Shown, StripItem
+from ui.viewmodels.shown import Picture, Shown, StripItem, live_number, strip_items
 from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view
 
 FRAME_MS = 16
@@ -137,22 +137,15 @@ class CanvasVM(QObject):
     def strip(self) -> list[StripItem]:
         """The pictures of the shown job; empty when there is only one."""
         job = self.job()
-        if job is None or job.count < 2 or (job.ended and not job.results):
-            return []
-        live = self._live_number(job)
-        items = []
-        for number in range(1, (len(job.results) if job.ended else job.count) + 1):
-            key = job.results[number - 1] if number <= len(job.results) else ""
-            result = self._get(key)
-            current = key == self._shown.result if key else number == live and not self._shown.result
-            items.append(StripItem(number, key, result.path if result else "", current, number == live))
-        return items
-
-    @staticmethod
-    def _live_number(job: Job) -> int:
-        return max(job.progress.picture, len(job.results) + 1) if job.state in ACTIVE else 0
+        return strip_items(job, self._shown, self.path_of) if job is not None else []
 
     # choosing what to look at
+
+    def show_newest(self) -> None:
+        """Begin with the picture made last, if its file is still there; a job that starts takes the canvas over."""
+        newest = next((result for result in self._core.library.recent() if Path(result.path).is_file()), None)
+        if newest is not None and self.is_empty():
+            self._look(Shown(result=newest.id))
 
     def follow(self, job: str) -> None:
         """A job was sent from the form: look at it, unless one that is still running is being watched."""
@@ -170,7 +163,7 @@ class CanvasVM(QObject):
             return
         self._dismissed.discard(key)
         self._follow = job.state in ACTIVE or job.state is JobState.QUEUED
-        result = job.results[-1] if job.results and not self._live_number(job) else ""
+        result = job.results[-1] if job.results and not live_number(job) else ""
         self._look(Shown(job=key, result=result))
 
     def show_result(self, key: str) -> None:
@@ -395,9 +388,7 @@ class CanvasVM(QObject):
         try:
             copy_atomically(Path(result.path), Path(target))
         except OSError as error:
-            full = error.errno == 28  # ENOSPC
-            code = ErrorCode.DISK_FULL if full else ErrorCode.FOLDER_NOT_WRITABLE
-            self.report(ErrorInfo(code, {"path": str(Path(target).parent)}, str(error)))
+            self.report(disk_error(error, str(Path(target).parent)).info)
         else:
             self.noticed.emit(tr("Saved as {name}.", name=Path(target).name))
 

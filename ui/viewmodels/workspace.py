@@ -40,6 +40,7 @@ class Workspace(QObject):
             core.events.subscribe(EngineChanged, lambda _: self.engine_changed.emit()),
             core.events.subscribe(TroubleArose, lambda event: self.canvas.report(event.error)),
         ]
+        self.canvas.show_newest()
 
     def engine(self) -> EngineView:
         return engine_view(self.core.engine.status)

@@ -42,6 +42,7 @@ class CreatePage(QWidget):
         self._restore_sizes(workspace.state.get("panels"))
         self._connect()
         self._models_changed()
+        self._mark_shown()
         self._show_panels()
 
     def _connect(self) -> None:
