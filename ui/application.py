@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from types import FrameType
 
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
+from models.errors import AtelierError, ErrorCode, ErrorInfo
 from ui.bridge import QtDispatcher
 from ui.shell import MainWindow
 from ui.theme.apply import Theme
 from ui.theme.icons import app_icon
 from ui.viewmodels.ports import CorePort
+from ui.viewmodels.words import error_view
 from ui.viewmodels.workspace import Workspace
+from ui.views.start_failed import StartFailed
 
 
 def application(argv: Sequence[str] | None = None) -> QApplication:
@@ -45,6 +49,9 @@ def open_window(core: CorePort | None = None, argv: Sequence[str] | None = None)
     """Build and show the window; the core starts right after it is on the screen.
 
     A core that is given stays its giver's to close; one made here is closed with the window.
+
+    Raises:
+        AtelierError: the core cannot work here, say because its folder cannot be written to.
     """
     app = application(argv)
     theme = theme_of(app)
@@ -87,7 +94,12 @@ def run() -> int:
         sys.stderr.write("There is no screen to open a window on. Use the command line: atelier generate --help\n")
         return 1
     app = application(sys.argv)
-    window = open_window()
+    try:
+        window = open_window()
+    except AtelierError as error:
+        return _refuse(app, error.info)
+    except Exception as error:  # noqa: BLE001 - nothing is on the screen yet that could say it
+        return _refuse(app, ErrorInfo(ErrorCode.INTERNAL, {}, "".join(traceback.format_exception(error))))
 
     def end(number: int, frame: FrameType | None) -> None:
         window.close()
@@ -99,3 +111,12 @@ def run() -> int:
     pulse.timeout.connect(lambda: None)
     pulse.start(250)
     return app.exec()
+
+
+def _refuse(app: QApplication, error: ErrorInfo) -> int:
+    """Say why there is no window, on the screen and to whoever started the program; the exit status."""
+    view = error_view(error)
+    sys.stderr.write(f"{view.sentence} {view.advice}".strip() + "\n")
+    theme_of(app)
+    StartFailed(view).exec()
+    return 1

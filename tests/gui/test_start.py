@@ -1,4 +1,4 @@
-"""What stands on the screen first: the model used last, the newest picture."""
+"""What stands on the screen first: the model used last, the newest picture, or why there is no window."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QPlainTextEdit
+from PySide6.QtWidgets import QComboBox, QMessageBox, QPlainTextEdit
 
+import ui.application
 from app.events import ModelsChanged
+from models.errors import AtelierError, ErrorCode
 from tests.gui.conftest import paths_in
 from tests.gui.helpers import find
 from ui.demo import DemoCore, demo_entries
+from ui.views.start_failed import StartFailed
 
 
 @pytest.fixture
@@ -142,3 +145,45 @@ def test_a_small_picture_fits_and_has_its_actual_size(qtbot, opened, core, side:
     qtbot.mouseClick(find(window, "create.fit"), Qt.MouseButton.LeftButton)
     assert view.is_fit
     assert view.zoom == pytest.approx(min(room / side, 8.0))
+
+
+@pytest.fixture
+def boxes(monkeypatch) -> list[StartFailed]:
+    """The message boxes that were shown; each is closed at once."""
+    shown: list[StartFailed] = []
+    monkeypatch.setattr(StartFailed, "exec", lambda self: shown.append(self) or 0)
+    return shown
+
+
+def test_a_core_that_cannot_work_is_said_and_ends_with_1(qtbot, monkeypatch, capsys, boxes) -> None:
+    def refuse(app):
+        raise AtelierError(ErrorCode.FOLDER_NOT_WRITABLE, "Errno 30: read-only", path="/home/mia/.local/share/atelier")
+
+    monkeypatch.setattr(ui.application, "_make_core", refuse)
+    assert ui.application.run() == 1
+    (box,) = boxes
+    assert box.text() == "Atelier cannot write into /home/mia/.local/share/atelier."
+    assert "permissions" in box.informativeText()
+    assert "read-only" in box.detailedText()
+    assert box.standardButtons() == QMessageBox.StandardButton.Close
+    said = capsys.readouterr().err
+    assert box.text() in said
+    assert "Traceback" not in said
+
+
+def test_a_surprise_at_the_start_is_said_too(qtbot, monkeypatch, capsys, boxes) -> None:
+    def stumble(app):
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(ui.application, "_make_core", stumble)
+    assert ui.application.run() == 1
+    assert "surprise" in boxes[0].detailedText()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_home_that_is_a_file_is_said(qtbot, home: Path, capsys, boxes) -> None:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    home.write_text("")
+    assert ui.application.run() == 1
+    assert len(boxes) == 1
+    assert "Traceback" not in capsys.readouterr().err
