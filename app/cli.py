@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +16,8 @@ import msgspec
 from app.core import version
 from app.engine import engine_python
 from app.paths import ASSETS, default_paths
-from app.terminal import DONE, USAGE, print_line, warn
+from app.terminal import DONE, USAGE, complain, print_json, print_line, warn
+from models.errors import disk_error
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -30,9 +30,6 @@ def run(arguments: Sequence[str]) -> int:
 
         return ui.main()
     options = parser().parse_args(arguments)
-    # A closed pipe (`atelier ... | head`) ends us quietly, as it does other commands.
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if options.command == "generate":
         from app.generate import generate
 
@@ -87,14 +84,17 @@ def doctor(options: argparse.Namespace) -> int:
     from app.models import Models, default_hub_cache
     from app.settings import SettingsStore
 
-    paths = default_paths().create()
+    try:
+        paths = default_paths().create()
+    except OSError as error:
+        return complain(disk_error(error))
     settings = SettingsStore(paths.settings)
     models = Models(settings, EventBus(), ASSETS, default_hub_cache())
     folders = {"pictures": paths.pictures, "data": paths.data, "cache": paths.cache}
     cards = [entry.card for entry in models.entries()]
     report = examiner.collect(folders, cards, engine_python(settings.value.engine_python))
     if options.json:
-        print_line(msgspec.json.encode(report).decode())
+        print_json(msgspec.to_builtins(report))
     else:
         print_line(examiner.render(report))
     return DONE

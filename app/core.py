@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.metadata
 import logging
 import secrets
+import sqlite3
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
@@ -41,12 +44,16 @@ class Core:
     """
 
     def __init__(self, paths: Paths, dispatcher: Dispatcher, origin: str = "window") -> None:
-        self.paths = paths.create()
+        """Raises AtelierError when the home folder or the library in it cannot be used."""
+        self.paths = paths
         self.origin = origin
+        with _usable(paths):
+            paths.create()
         self.events = announced.EventBus()
         self._session = secrets.token_hex(6)
         self._lock = filelock.FileLock(paths.sessions / f"{self._session}.lock")
-        self._lock.acquire()
+        with _usable(paths):
+            self._lock.acquire()
         self._troubles: list[ErrorInfo] = []
         self._disk = SerialWorker(dispatcher, "disk")
         self.settings = SettingsStore(paths.settings, self._settings_changed, self._save_settings)
@@ -56,8 +63,9 @@ class Core:
         self._store, damaged = self._open_store()
         pictures = Path(self.settings.value.pictures_folder or paths.pictures).expanduser()
         self.library = Library(self._store, paths.outbox, pictures)
-        later = self._disk.do if origin == "window" else None
-        self.models = Models(self.settings, self.events, ASSETS, default_hub_cache(), later)
+        # Looking through model folders gets a thread of its own: a slow disk must not hold up finished pictures.
+        self._looker = SerialWorker(dispatcher, "models")
+        self.models = Models(self.settings, self.events, ASSETS, default_hub_cache(), self._looker.do)
         self.engine = Engine(
             engine_python(self.settings.value.engine_python), self._hello(), paths.logs, dispatcher, self.events
         )
@@ -67,24 +75,27 @@ class Core:
         )  # fmt: skip
         self.engine.heard = self._heard
         self.engine.lost = self.queue.engine_lost
+        self.events.subscribe(announced.ModelsChanged, self._preload_wanted)
         self._wanted_model = ""
         if damaged:
-            self._disk.do(self.library.rebuild)
+            self._disk.do(self.library.rebuild, self._took_in_orphans)
 
     def start(self) -> None:
         """Begin: find what earlier programs left, start the engine. Announces troubles met so far."""
         for trouble in self._troubles:
             self.events.emit(announced.TroubleArose(trouble))
-        dead = self._dead_sessions()
-        self._take_over(dead)
+        self._take_over(self._dead_sessions())
         self.engine.start()
-        if self.settings.value.preload and self.origin == "window":
-            self.preload(self.settings.value.model)
+        if self.origin == "window":
+            self.models.refresh()
+            if self.settings.value.preload:
+                self.preload(self.settings.value.model)
 
     def close(self) -> None:
         """End in order: jobs go back to the queue on the disk, the engine ends, disk work is finished."""
         self.queue.close()
         self.engine.stop()
+        self._looker.finish()
         self._disk.finish()
         self._store.close()
         self._lock.release()
@@ -93,8 +104,9 @@ class Core:
     def preload(self, model_id: str) -> None:
         """Load a model before it is needed, if it is small enough; remembered until the engine is ready."""
         self._wanted_model = model_id
-        if self.engine.state is not EngineState.READY or self.queue.busy:
+        if self.engine.state is not EngineState.READY or self.queue.busy or not self.models.knows(model_id):
             return
+        self._wanted_model = ""
         try:
             card, _ = self.models.runnable(model_id)
         except AtelierError:
@@ -110,10 +122,14 @@ class Core:
     # -- wiring --
 
     def _heard(self, message: protocol.FromWorker) -> None:
-        if isinstance(message, protocol.Ready):
+        if isinstance(message, protocol.Ready) and self.origin == "window":
             self.models.refresh(message.device)
         self.queue.hear(message)
-        if isinstance(message, protocol.Ready) and self._wanted_model:
+        if isinstance(message, protocol.Ready):
+            self._preload_wanted()
+
+    def _preload_wanted(self, _: object = None) -> None:
+        if self._wanted_model:
             self.preload(self._wanted_model)
 
     def _hello(self) -> protocol.Hello:
@@ -123,11 +139,11 @@ class Core:
         return protocol.Hello(protocol.VERSION, settings.device, budget, str(self.paths.cache), runners)
 
     def _memory_limit(self) -> int:
-        """Bytes of its own memory at which the worker is replaced between jobs; 0: no limit."""
+        """Bytes held beside weights at which the worker is replaced between jobs; 0: no limit."""
         if self.settings.value.worker_memory_gb:
             return int(self.settings.value.worker_memory_gb * GB)
         device = self.engine.status.device
-        return int(device.ram_total * 0.7) if device else 0
+        return max(4 * GB, device.ram_total // 4) if device else 0
 
     def _settings_changed(self, names: tuple[str, ...]) -> None:
         self.events.emit(announced.SettingsChanged(names))
@@ -146,12 +162,13 @@ class Core:
         self._disk.do(write, failed=failed)
 
     def _open_store(self) -> tuple[Store, bool]:
-        try:
-            return Store(self.paths.library), False
-        except DamagedLibraryError as error:
-            log.exception("the library is damaged")
-            self._troubles.append(ErrorInfo(ErrorCode.LIBRARY_DAMAGED, {"path": str(error.aside)}, str(error)))
-            return Store(self.paths.library), True
+        with _usable(self.paths):
+            try:
+                return Store(self.paths.library), False
+            except DamagedLibraryError as error:
+                log.exception("the library is damaged")
+                self._troubles.append(ErrorInfo(ErrorCode.LIBRARY_DAMAGED, {"path": str(error.aside)}, str(error)))
+                return Store(self.paths.library), True
 
     # -- what earlier programs left --
 
@@ -172,19 +189,24 @@ class Core:
         return frozenset(dead)
 
     def _take_over(self, dead: frozenset[str]) -> None:
-        """Pictures nobody listed are listed; a window also takes unfinished jobs of ended windows, held."""
-        mine, living = [], set()
-        locked = {file.stem for file in self.paths.sessions.glob("*.lock")} - {self._session}
-        for job, session, origin in self._store.unfinished_jobs():
-            if session in locked and session not in dead:
-                living.add(job.id)
-            elif origin == "window" and self.origin == "window":
+        """Pictures nobody listed are listed; a window also takes jobs of ended windows: unfinished ones are held,
+        failed ones that can go on from their kept steps can be tried again."""
+        mine = []
+        locked = {file.stem for file in self.paths.sessions.glob("*.lock")} - dead - {self._session}
+        for job, session, origin in self._store.open_jobs():
+            failed = job.state is JobState.FAILED
+            if session in locked or (failed and not self.library.keeps_latents(job.id)):
+                continue
+            if origin == "window" and self.origin == "window":
                 mine.append(job)
+                self._disk.do(functools.partial(self.library.take_in, job.id), self._took_in_orphans)
             elif origin != "window":
                 self._end_orphan(job, session, origin)
-        living |= {job.id for job in mine}
-        self._disk.do(lambda: self.library.take_in_orphans(frozenset(living)), self._took_in_orphans)
+        self._disk.do(lambda: self.library.take_in_orphans(self._open_ids), self._took_in_orphans)
         self.queue.adopt(mine)
+
+    def _open_ids(self) -> frozenset[str]:
+        return frozenset(job.id for job, _, _ in self._store.open_jobs())
 
     def _end_orphan(self, job: Job, session: str, origin: str) -> None:
         """A job of a command line that was killed: nobody waits for it any more."""
@@ -194,6 +216,17 @@ class Core:
     def _took_in_orphans(self, results: list[Result]) -> None:
         for result in results:
             self.events.emit(announced.ResultAdded(result))
+
+
+@contextlib.contextmanager
+def _usable(paths: Paths) -> Iterator[None]:
+    """What the system refuses while the home folder is opened, as an error with words."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, str(paths.data)) from error
+    except sqlite3.OperationalError as error:
+        raise AtelierError(ErrorCode.LIBRARY_UNUSABLE, str(error), path=str(paths.library)) from error
 
 
 def version() -> str:

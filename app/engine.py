@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from app.dispatch import Dispatcher
-from app.events import EngineChanged, EventBus
+from app.events import EngineChanged, EventBus, TroubleArose
+from app.hardware import said_exit
 from app.states import ENGINE_MOVES, EngineState, move
 from models import protocol
 from models.codec import BrokenStreamError, Reader, Writer
@@ -27,7 +30,7 @@ from models.planning import DeviceFacts
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 180.0
+START_SECONDS = 120.0
 """A cold disk and a virus scanner make the first import of torch slow; past this the worker is given up."""
 
 CANCEL_SECONDS = 4.0
@@ -38,6 +41,7 @@ SILENCE_SECONDS = 90.0
 """A busy worker answers pings from a thread of its own; this long without any word means it hangs."""
 
 MAX_FAILED_STARTS = 3
+BACK_OFF = 1.0  # seconds before the second start, doubled before each further one
 _LOG_LIMIT = 2_000_000  # bytes
 
 
@@ -67,8 +71,9 @@ class Engine:
         self._failed_starts = 0
         self._job = ""
         self._fatal: ErrorInfo | None = None
-        self._heard_since_ping = True
-        self._silent_for = 0.0
+        self._heard_at = 0.0
+        self._pulse: threading.Timer | None = None
+        self.stale = False  # the running worker was started with settings that have changed since
         self._timers: list[threading.Timer] = []
 
     @property
@@ -86,7 +91,7 @@ class Engine:
         if self.state not in (EngineState.ABSENT, EngineState.CRASHED, EngineState.UNUSABLE):
             return
         self._generation += 1
-        self._fatal, self._job, self._silent_for = None, "", 0.0
+        self._fatal, self._job, self.stale = None, "", False
         self._become(EngineState.STARTING)
         try:
             process = self._spawn()
@@ -99,20 +104,23 @@ class Engine:
         self._writer = Writer(process.stdin)
         generation = self._generation
         threading.Thread(target=self._listen, args=(process, generation), name="engine", daemon=True).start()
-        self._send(self._hello)
+        self._send(self._first_words())
         self._later(START_SECONDS, self._check_started)
 
     def configure(self, python: str, hello: protocol.Hello) -> None:
-        """What the next worker is started with; the running one is not touched."""
+        """What the next worker is started with; the running one is only marked ``stale``."""
         self._python, self._hello = python, hello
+        self.stale = self._process is not None
 
     def run(self, request: protocol.Run) -> None:
         """Hand the worker a job; only when READY."""
         self._job = request.job
         self._become(EngineState.BUSY)
         self._send(request)
-        self._heard_since_ping, self._silent_for = True, 0.0
-        self._later(PING_SECONDS, self._ping)
+        self._heard_at = time.monotonic()
+        if self._pulse is not None:
+            self._pulse.cancel()
+        self._pulse = self._later(PING_SECONDS, self._ping)
 
     def cancel(self, job: str) -> None:
         """Ask the worker to stop within a step; end it if it does not."""
@@ -124,10 +132,16 @@ class Engine:
             self._send(request)
 
     def restart(self) -> None:
-        """End the worker, if there is one, and start a fresh one; also the way out of UNUSABLE."""
+        """End the worker, if there is one, and start a fresh one; also the way out of UNUSABLE.
+
+        A job under it is lost to this worker, as in a crash: the queue hears so.
+        """
         self._failed_starts = 0
+        busy = self.state is EngineState.BUSY
         self.stop(wait=False)
         self.start()
+        if busy:
+            self.lost(ErrorInfo(ErrorCode.ENGINE_CRASHED, {"reason": "it was restarted"}))
 
     def stop(self, wait: bool = True) -> None:
         """End the worker: it is asked, and after two seconds forced. Nothing of it is heard afterwards.
@@ -144,15 +158,23 @@ class Engine:
                 self._become(EngineState.STOPPING)
             with contextlib.suppress(OSError, ValueError):
                 self._send(protocol.Shutdown())
-            end = threading.Thread(target=_end, args=(process, 2.0), name="end engine")
+            end = threading.Thread(target=_end, args=(process, 2.0), name="end engine", daemon=True)
             end.start()
             if wait:
-                end.join()
+                end.join(10.0)
         self._writer = None
         if self.state is not EngineState.ABSENT:
             self._become(EngineState.ABSENT)
 
     # -- the worker's side --
+
+    def _first_words(self) -> protocol.Hello:
+        """The greeting; on the last try without any graphics device, since drivers crash where they are looked at."""
+        if self._failed_starts < MAX_FAILED_STARTS - 1 or self._hello.device == "cpu":
+            return self._hello
+        trouble = ErrorInfo(ErrorCode.DEVICE_FAILED, {"device": self._hello.device})
+        self._events.emit(TroubleArose(trouble))
+        return msgspec.structs.replace(self._hello, device="cpu")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -186,7 +208,7 @@ class Engine:
     def _hear(self, message: protocol.FromWorker, generation: int) -> None:
         if generation != self._generation:
             return
-        self._heard_since_ping, self._silent_for = True, 0.0
+        self._heard_at = time.monotonic()
         if isinstance(message, protocol.Ready):
             self._failed_starts = 0
             self.versions = message.versions
@@ -220,7 +242,7 @@ class Engine:
         self._become(EngineState.UNUSABLE if hopeless else EngineState.CRASHED, error)
         self.lost(error)
         if self.state is EngineState.CRASHED:
-            self._later(0.0 if started else 2.0**self._failed_starts, self.start)
+            self._later(0.0 if started else BACK_OFF * 2**self._failed_starts, self.start)
 
     def _send(self, message: protocol.ToWorker) -> None:
         if self._writer is not None:
@@ -236,7 +258,7 @@ class Engine:
 
     # -- watching --
 
-    def _later(self, seconds: float, function: Callable[[], None]) -> None:
+    def _later(self, seconds: float, function: Callable[[], None]) -> threading.Timer:
         """Call ``function`` on the owner thread in ``seconds``, unless the worker was replaced by then."""
         generation = self._generation
 
@@ -248,9 +270,11 @@ class Engine:
         timer.daemon = True
         self._timers = [other for other in self._timers if other.is_alive()] + [timer]
         timer.start()
+        return timer
 
     def _check_started(self) -> None:
         if self.state is EngineState.STARTING:
+            self._fatal = ErrorInfo(ErrorCode.ENGINE_UNRESPONSIVE)
             self._force_end()
 
     def _end_if_still_at(self, job: str) -> None:
@@ -260,16 +284,15 @@ class Engine:
             self._force_end()
 
     def _ping(self) -> None:
+        """While a job runs, ask now and then whether anybody is there; the listener thread answers even mid-step."""
         if self.state is not EngineState.BUSY:
             return
-        self._silent_for = 0.0 if self._heard_since_ping else self._silent_for + PING_SECONDS
-        if self._silent_for >= SILENCE_SECONDS:
+        if time.monotonic() - self._heard_at >= SILENCE_SECONDS:
             self._fatal = ErrorInfo(ErrorCode.ENGINE_UNRESPONSIVE)
             self._force_end()
             return
-        self._heard_since_ping = False
         self._send(protocol.Ping(0))
-        self._later(PING_SECONDS, self._ping)
+        self._pulse = self._later(PING_SECONDS, self._ping)
 
     def _force_end(self) -> None:
         if self._process is not None:
@@ -282,14 +305,9 @@ class Engine:
 
 
 def exit_words(code: int) -> str:
-    """How a process ended, in words: "killed by signal 9 (SIGKILL)", "exit code 1"."""
-    if code >= 0:
-        return f"exit code {code}"
-    with contextlib.suppress(ValueError):
-        name = signal.Signals(-code).name
-        hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""
-        return f"killed by signal {-code} ({name}{hint})"
-    return f"killed by signal {-code}"
+    """How a process ended, in words: "SIGKILL, perhaps because memory ran out", "exit code 1"."""
+    words = said_exit(code)
+    return f"{words}, perhaps because memory ran out" if words == "SIGKILL" else words
 
 
 def _end(process: subprocess.Popen[bytes], wait: float) -> None:
@@ -297,7 +315,9 @@ def _end(process: subprocess.Popen[bytes], wait: float) -> None:
         process.wait(wait)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        # One that hangs inside a driver cannot even be killed; it is left to the system.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5.0)
     _close_pipes(process)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from app.jobs import Job, JobProgress
 from app.messages import as_text, notice_words, words
 from app.paths import default_paths
 from app.states import EngineState, JobState
-from app.terminal import DONE, FAILED, INTERRUPTED, complain, exit_code, print_line, warn
+from app.terminal import DONE, FAILED, INTERRUPTED, complain, exit_code, print_json, print_line, warn
 from models.errors import AtelierError, ErrorInfo, InvalidInputError, Problem, disk_error
 
 _CANCEL_WAIT = 10.0  # seconds a cancelled job may take to end
@@ -32,11 +30,11 @@ def generate(options: argparse.Namespace) -> int:
     """Make the pictures and say where they are. Returns the exit code."""
     try:
         inputs = collect_inputs(options)
-        check_out(options.out, options.count)
+        check_out(options.out)
+        dispatcher = LoopDispatcher()
+        core = Core(default_paths(), dispatcher, origin="cli")
     except AtelierError as error:
         return _refuse(options, error)
-    dispatcher = LoopDispatcher()
-    core = Core(default_paths(), dispatcher, origin="cli")
     try:
         return _run(core, dispatcher, options, inputs)
     except AtelierError as error:
@@ -74,7 +72,7 @@ def _conclude(
 ) -> int:
     status = "failed" if error and job.state is JobState.SUCCEEDED else job.state.value
     if options.json:
-        print_line(json.dumps(_summary(job, status, outputs, error, seconds), ensure_ascii=False))
+        print_json(_summary(job, status, outputs, error, seconds))
     else:
         for path in outputs:
             print_line(str(path))
@@ -114,9 +112,7 @@ def _error_json(error: ErrorInfo) -> dict[str, Any]:
 def _refuse(options: argparse.Namespace, error: AtelierError) -> int:
     """Answer what was wrong before anything was started."""
     if options.json:
-        print_line(
-            json.dumps({"status": "failed", "outputs": [], "error": _error_json(error.info)}, ensure_ascii=False)
-        )
+        print_json({"status": "failed", "outputs": [], "error": _error_json(error.info)})
     return complain(error)
 
 
@@ -146,7 +142,7 @@ def collect_inputs(options: argparse.Namespace) -> dict[str, Any]:
     return inputs
 
 
-def check_out(out: str | None, count: int) -> None:
+def check_out(out: str | None) -> None:
     """Refuse an ``--out`` that cannot be written before any work is done. Raises InvalidInputError."""
     if out is None:
         return
@@ -194,6 +190,7 @@ class Interrupts:
     def _ask(self, number: int, frame: object) -> None:
         if self.asked:
             signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         self.asked = True
 
 
@@ -217,8 +214,7 @@ class View:
 class JsonView(View):
     """One JSON object a line on standard output."""
 
-    def __init__(self, write: Callable[[str], None] = print_line) -> None:
-        self._write = write
+    def __init__(self) -> None:
         self._state: JobState | None = None
         self._progress = JobProgress()
 
@@ -242,7 +238,7 @@ class JsonView(View):
         self._say(event="notice", text=sentence)
 
     def _say(self, **what: Any) -> None:
-        self._write(json.dumps(what, ensure_ascii=False))
+        print_json(what)
 
 
 class BarView(View):

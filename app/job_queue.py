@@ -56,6 +56,7 @@ class JobQueue:
         self._recipe, self._previews, self._memory_limit = recipe, previews, memory_limit
         self._jobs: dict[str, Job] = {}
         self._order: list[str] = []  # ids of waiting jobs, next first
+        self._positions: dict[str, float] = {}  # their places in the database; they only ever grow apart
         self._current = ""
         self._run = ""  # the current try's name on the wire: words of an earlier try of the same job are late
         self._runs = 0
@@ -88,7 +89,7 @@ class JobQueue:
         values.setdefault("seed", secrets.randbelow(MAX_SEED + 1))
         job = Job(new_id(), card.id, card.name, values, count, time.time())
         self._jobs[job.id] = job
-        self._order.append(job.id)
+        self._wait(job.id)
         self._save(job)
         self._events.emit(announced.JobAdded(job))
         self.pump()
@@ -113,10 +114,8 @@ class JobQueue:
         job = self._jobs[job_id]
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             return
-        job = self._update(
-            job, state=JobState.QUEUED, error=None, progress=JobProgress(), attempts=0, notices=(), timings={}
-        )
-        self._order.append(job.id)
+        self._wait(job.id)
+        self._update(job, state=JobState.QUEUED, error=None, progress=JobProgress(), attempts=0, notices=(), timings={})
         self.pump()
 
     def remove(self, job_id: str) -> None:
@@ -126,6 +125,7 @@ class JobQueue:
         self.cancel(job_id)
         del self._jobs[job_id]
         self._disk.do(lambda: self._store.remove_job(job_id))
+        self._disk.do(lambda: self._library.discard_folder(job_id))
         self._events.emit(announced.JobRemoved(job_id))
 
     def clear_ended(self) -> None:
@@ -138,7 +138,8 @@ class JobQueue:
             return
         self._order.remove(job_id)
         self._order.insert(max(0, min(index, len(self._order))), job_id)
-        for waiting in self._order:
+        for place, waiting in zip(sorted(self._positions[each] for each in self._order), self._order, strict=True):
+            self._positions[waiting] = place
             self._save(self._jobs[waiting])
         self._events.emit(announced.QueueReordered(tuple(self._order)))
 
@@ -162,11 +163,13 @@ class JobQueue:
     # -- from the core --
 
     def adopt(self, found: Iterable[Job]) -> None:
-        """Take over jobs whose program is gone; they wait until ``resume_held``."""
+        """Take over jobs whose program is gone. They wait until ``resume_held``; failed ones can be tried again."""
         for job in found:
-            job = msgspec.structs.replace(job, state=JobState.QUEUED, held=True, progress=JobProgress(), attempts=0)
+            if job.state is not JobState.FAILED:
+                fresh = {"state": JobState.QUEUED, "held": True, "progress": JobProgress(), "attempts": 0}
+                job = msgspec.structs.replace(job, **fresh)
+                self._wait(job.id)
             self._jobs[job.id] = job
-            self._order.append(job.id)
             self._save(job)
             self._events.emit(announced.JobAdded(job))
 
@@ -175,7 +178,7 @@ class JobQueue:
         self._closing = True
         if self._current:
             job = self._jobs[self._current]
-            self._order.insert(0, job.id)
+            self._wait(job.id, first=True)
             self._current = ""
             self._update(job, state=JobState.QUEUED, progress=JobProgress())
 
@@ -205,16 +208,18 @@ class JobQueue:
         self._run = f"{job_id}.{self._runs}"
         self._failure = None
         job = self._update(job, state=JobState.LOADING, attempts=job.attempts + 1)
+        run = self._run
         self._disk.do(
             lambda: self._library.take_in(job_id),
-            lambda results: self._hand_over(job_id, results),
+            lambda results: self._hand_over(job_id, run, results),
             lambda error: self._fail(job_id, as_info(error)),
         )
 
-    def _hand_over(self, job_id: str, results: list[Result]) -> None:
-        if self._current != job_id or self._closing:
+    def _hand_over(self, job_id: str, run: str, results: list[Result]) -> None:
+        if run != self._run or self._current != job_id or self._closing:
             return
-        job = self._update(self._jobs[job_id], results=tuple(result.id for result in results))
+        self._took_in(job_id, results)
+        job = self._jobs[job_id]
         if job_id in self._cancel_asked:
             self._finish(job_id, JobState.CANCELLED)
             return
@@ -327,7 +332,9 @@ class JobQueue:
                 self._end(job, JobState.FAILED, self._failure)
             else:
                 self._end(job, state, error)
-            if 0 < self._memory_limit() < memory:
+            if self._engine.stale:
+                self._engine.restart()
+            elif 0 < self._memory_limit() < memory:
                 log.info("the engine has grown to %d bytes and is replaced", memory)
                 self._engine.restart()
             elif error is not None and error.code is ErrorCode.DEVICE_FAILED:
@@ -346,7 +353,7 @@ class JobQueue:
 
     def _requeue(self, job: Job) -> None:
         self._current = ""
-        self._order.insert(0, job.id)
+        self._wait(job.id, first=True)
         self._update(job, state=JobState.QUEUED, progress=JobProgress())
         self.pump()
 
@@ -367,8 +374,14 @@ class JobQueue:
         self._events.emit(announced.JobChanged(new))
         return new
 
+    def _wait(self, job_id: str, first: bool = False) -> None:
+        """Put a job among those that wait, at the end or at the head."""
+        places = list(self._positions.values()) or [0.0]
+        self._positions[job_id] = min(places) - 1 if first else max(places) + 1
+        self._order.insert(0 if first else len(self._order), job_id)
+
     def _save(self, job: Job) -> None:
-        position = float(self._order.index(job.id)) if job.id in self._order else -1.0
+        position = self._positions.get(job.id, 0.0)
         self._disk.do(lambda: self._store.save_job(job, self._session, self._origin, position), failed=self._trouble)
 
     def _trouble(self, error: Exception) -> None:

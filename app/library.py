@@ -11,7 +11,9 @@ import contextlib
 import logging
 import re
 import shutil
+import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +57,25 @@ class Library:
             self._take_one(job_id, file)
         return self._store.results_of(job_id)
 
-    def take_in_orphans(self, living: frozenset[str]) -> list[Result]:
-        """Pictures of jobs nobody works on any more: a program was killed between saving and listing."""
+    def take_in_orphans(self, claimed: Callable[[], frozenset[str]]) -> list[Result]:
+        """Pictures of jobs nobody works on any more: a program was killed between saving and listing.
+
+        ``claimed`` names the jobs that somebody works on or will; it is asked after the folders were listed, so that a
+        job begun meanwhile is among them.
+        """
         found = []
-        for folder in self._outbox.iterdir():
-            if folder.is_dir() and folder.name not in living and any(folder.glob("*.png")):
+        folders = [folder for folder in self._outbox.iterdir() if folder.is_dir()]
+        taken = claimed()
+        for folder in folders:
+            if folder.name not in taken:
                 with contextlib.suppress(OSError):
-                    found += self.take_in(folder.name)
+                    found += self.take_in(folder.name) if any(folder.glob("*.png")) else []
                     self.discard_folder(folder.name)
         return found
+
+    def keeps_latents(self, job_id: str) -> bool:
+        """Whether steps already done for a job lie on the disk."""
+        return any(self.job_folder(job_id).glob("*.latents"))
 
     def discard_folder(self, job_id: str) -> None:
         """Remove what a job kept while it ran, unless a finished picture still lies there."""
@@ -71,16 +83,19 @@ class Library:
         if folder.is_dir() and not any(folder.glob("*.png")):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def rebuild(self) -> int:
-        """Fill an empty store from the recipes in the picture files; returns how many were found."""
-        count = 0
+    def rebuild(self) -> list[Result]:
+        """Fill an empty store from the recipes in the picture files; returns what was found."""
+        found = []
         for path in self.pictures.rglob("*.png"):
-            with contextlib.suppress(OSError):
+            try:
                 recipe = recipes.read(path)
                 if recipe is not None:
-                    self._store.add_result(_result(recipe, path, str(recipe.get("job", "")), path.stat().st_mtime))
-                    count += 1
-        return count
+                    result = _result(recipe, path, str(recipe.get("job", "")), path.stat().st_mtime)
+                    self._store.add_result(result)
+                    found.append(result)
+            except (OSError, ValueError, TypeError, AttributeError, OverflowError, sqlite3.Error):
+                log.exception("cannot list %s", path)  # anybody can write such a chunk; the next file may be ours
+        return found
 
     def _take_one(self, job_id: str, file: Path) -> None:
         recipe = recipes.read(file) or {}
@@ -114,8 +129,8 @@ class Library:
 
 def _result(recipe: dict[str, Any], path: Path, job_id: str, created: float) -> Result:
     model, inputs = recipe.get("model", {}), recipe.get("inputs", {})
-    number = recipe.get("picture", 1)
-    identity = f"{job_id}-{number}" if job_id else f"file-{path.stem}"
+    number = recipe.get("picture")
+    identity = f"{job_id}-{number}" if job_id and number else f"file-{path.stem}"
     return Result(
         id=identity,
         job=job_id,

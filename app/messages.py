@@ -83,13 +83,13 @@ _ERRORS: dict[ErrorCode, Words] = {
         Action.RETRY,
     ),
     _C.DEVICE_FAILED: Words(
-        "The graphics device {device} stopped working.",
+        "The graphics device ({device}) does not work as it should.",
         "Update its driver, or run on the processor (Settings).",
         Action.OPEN_SETTINGS,
     ),
     _C.DISK_FULL: Words(
         "The disk is full: nothing more can be saved in {path}.",
-        "Free some room, then finish again: the picture is not lost.",
+        "Free some room, then finish again.",
         Action.DECODE_AGAIN,
     ),
     _C.FOLDER_NOT_WRITABLE: Words(
@@ -118,6 +118,11 @@ _ERRORS: dict[ErrorCode, Words] = {
         "The list of pictures was damaged and has been set aside as {path}.",
         "Your picture files are untouched; a new list was begun.",
         Action.OPEN_FOLDER,
+    ),
+    _C.LIBRARY_UNUSABLE: Words(
+        "The list of pictures {path} cannot be opened.",
+        "Close other programs that use it, and see that its folder can be written and has room.",
+        Action.NONE,
     ),
     _C.SETTINGS_DAMAGED: Words("Some settings could not be used.", "{what}", Action.OPEN_SETTINGS),
     _C.INTERNAL: Words("Something went wrong inside Atelier.", "Try again. Details help us to mend it.", Action.RETRY),

@@ -20,7 +20,7 @@ from models.box import BoxSchema
 from models.card import ModelCard, ModelRef
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.planning import DeviceFacts
-from models.schemas import schema_from_folder
+from models.schemas import schema_of
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,14 @@ class Models:
 
         With ``later`` the first call knows the embedded model only; the others are announced by ``ModelsChanged``.
         """
-        if not self._known:
-            self._known = self._look(embedded_only=self._later is not None)
-            self._looked = self._later is None
+        if not self._looked and self._later is None:
+            self._found(self._look())
+        self._know_embedded()
         return list(self._known.values())
+
+    def knows(self, model_id: str) -> bool:
+        """Whether ``get`` answers at once, without looking through folders."""
+        return model_id in self._known
 
     def get(self, model_id: str) -> ModelEntry:
         """The entry called ``model_id``, which may also be the path of a model folder.
@@ -75,18 +79,23 @@ class Models:
         Raises:
             AtelierError: MODEL_NOT_INSTALLED, naming near ids.
         """
-        known = {entry.card.id: entry for entry in self.entries()}
-        if model_id not in known and not self._looked:
-            known = self._look()
-            self._found(known)
-        if model_id in known:
-            return known[model_id]
+        self._know_embedded()
+        if model_id in self._known:
+            return self._known[model_id]
         folder = Path(model_id).expanduser()
         if (folder / INDEX).is_file():
             return self._entry(str(folder.resolve()), folder.resolve(), "")
-        near = difflib.get_close_matches(model_id, known, n=1)
-        detail = f"Did you mean {near[0]}?" if near else f"Models here: {', '.join(known) or 'none'}."
+        if not self._looked:
+            self._found(self._look())
+        if model_id in self._known:
+            return self._known[model_id]
+        near = difflib.get_close_matches(model_id, self._known, n=1)
+        detail = f"Did you mean {near[0]}?" if near else f"Models here: {', '.join(self._known) or 'none'}."
         raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, detail, model=model_id)
+
+    def _know_embedded(self) -> None:
+        if not self._known:
+            self._known = self._look(embedded_only=True)
 
     def runnable(self, model_id: str) -> tuple[ModelCard, BoxSchema]:
         """Card and schema of a model that can be run; raises AtelierError with the reason for one that cannot."""
@@ -168,7 +177,7 @@ class Models:
                 examples=about.examples,
                 size_bytes=info.total_bytes,
             )
-            schema = schema_from_folder(folder, name)
+            schema = schema_of(info)
         except AtelierError as error:
             return ModelEntry(card, problem=error.info)
         except OSError as error:

@@ -75,10 +75,10 @@ class Store:
         with self._db:
             self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
-    def unfinished_jobs(self) -> list[tuple[Job, str, str]]:
-        """Jobs that have not ended, with the session and origin they belong to, in queue order."""
+    def open_jobs(self) -> list[tuple[Job, str, str]]:
+        """Jobs that have not ended well or been cancelled, with their session and origin, in queue order."""
         rows = self._reader.execute(
-            "SELECT id, body, session, origin FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')"
+            "SELECT id, body, session, origin FROM jobs WHERE state NOT IN ('succeeded', 'cancelled')"
             " ORDER BY position, created"
         )
         found = []
@@ -163,9 +163,16 @@ class Store:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    for number in range(version, len(MIGRATIONS)):
-        db.executescript(f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;")
+    """Bring the file to the newest version. Of two programs that do so at once the second finds it done."""
+    while True:
+        db.execute("BEGIN IMMEDIATE")
+        with db:  # commits, or rolls back what failed
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version >= len(MIGRATIONS):
+                return
+            for statement in filter(str.strip, MIGRATIONS[version].split(";")):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {version + 1}")
 
 
 def _as_result(row: dict[str, object]) -> Result:

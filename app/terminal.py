@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from typing import Any
 
 from app.messages import as_text
 from models.errors import AtelierError, ErrorCode
@@ -11,11 +14,19 @@ DONE, FAILED, USAGE, NOT_INSTALLED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def print_line(text: str) -> None:
-    """To standard output, whatever its encoding can show."""
+    """To standard output, whatever its encoding can show. Nobody reading any more is no error: the work goes on."""
     stream = sys.stdout
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on one line, in plain ASCII: names of files survive any encoding of the pipe."""
+    print_line(json.dumps(value))
 
 
 def warn(text: str) -> None:

@@ -42,6 +42,7 @@ class ErrorCode(StrEnum):
     ENGINE_UNRESPONSIVE = "engine_unresponsive"
     # the app itself
     LIBRARY_DAMAGED = "library_damaged"
+    LIBRARY_UNUSABLE = "library_unusable"
     SETTINGS_DAMAGED = "settings_damaged"
     INTERNAL = "internal"
 

@@ -169,7 +169,7 @@ class Produced(Message, frozen=True):
 
 
 class Finished(Message, frozen=True):
-    """All pictures are made. ``timings`` in seconds; ``memory`` is the worker's own memory now, in bytes."""
+    """All pictures are made. ``timings`` in seconds; ``memory`` is what the worker holds beside weights, in bytes."""
 
     job: str
     timings: dict[str, float]

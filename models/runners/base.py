@@ -82,8 +82,11 @@ class Runner(Protocol):
 class RunnerKind(Protocol):
     """How to plan and load a model of this kind."""
 
-    def plans(self, model: ModelRef, facts: DeviceFacts) -> tuple[Plan, ...]:
-        """The ways to load ``model`` on this device, best first; raises AtelierError if there is none."""
+    def plans(self, model: ModelRef, facts: DeviceFacts, pixels: int = 0) -> tuple[Plan, ...]:
+        """The ways to load ``model`` on this device, best first; raises AtelierError if there is none.
+
+        ``pixels`` is the size of the picture to be made, 0 for the model's own.
+        """
 
     def load(self, model: ModelRef, plan: Plan, report: Report, cache: Path) -> Runner:
         """Load ``model``. Raises OutOfMemoryError or AtelierError (MODEL_INCOMPLETE, MODEL_CORRUPT...)."""

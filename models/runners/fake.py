@@ -50,6 +50,11 @@ class FakePainter:
     def _denoise(self, inputs: dict[str, Any], seed: int, report: Report) -> dict[str, Any]:
         steps, width, height = inputs["steps"], inputs["width"], inputs["height"]
         report.stage("running")
+        if width >= 1024 and height >= 1024:
+            try:
+                faults.hit("large")
+            except MemoryError as error:
+                raise OutOfMemoryError("run", str(error)) from error
         for step in range(steps):
             report.checkpoint()
             report.step(step, steps)
@@ -70,7 +75,7 @@ class FakePainter:
 class FakeKind:
     """Knows two plans, so that the fall to the cheaper one can be tested without a device."""
 
-    def plans(self, model: ModelRef, facts: DeviceFacts) -> tuple[Plan, ...]:
+    def plans(self, model: ModelRef, facts: DeviceFacts, pixels: int = 0) -> tuple[Plan, ...]:
         return (Plan("cpu"), Plan("cpu", placement=Placement.SEQUENTIAL_OFFLOAD))
 
     def load(self, model: ModelRef, plan: Plan, report: Report, cache: Path) -> FakePainter:

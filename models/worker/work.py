@@ -24,6 +24,7 @@ from models.worker.shelf import Shelf
 
 GIB = 1024**3
 T = TypeVar("T")
+Rung = tuple[str, str, Placement, bool]
 
 
 class Workshop:
@@ -44,11 +45,12 @@ class Workshop:
         self._versions = versions
         self._send = send
         self._measure = measure
-        self._failed: dict[ModelRef, set[tuple[str, str, Placement, bool]]] = {}  # plans that ran out of memory
+        self._failed: dict[ModelRef, dict[Rung, int]] = {}  # plans that ran out of memory, and at how many pixels
+        self._sizes: dict[ModelRef, int] = {}  # the largest picture, in pixels, a loaded model was planned for
 
     def load_ahead(self, model: ModelRef) -> None:
         """Load with the best plan, quietly stepping down; raises AtelierError."""
-        self._with_plans(model, SilentReport(self._send, model.id), lambda runner, plan: None)
+        self._with_plans(model, 0, SilentReport(self._send, model.id), lambda runner, plan: None)
 
     def run(self, request: protocol.Run, cancelled: threading.Event) -> protocol.Finished:
         """Make all pictures of ``request`` that are not done yet.
@@ -66,7 +68,8 @@ class Workshop:
                 self._make(request, number, folder, report)
         seconds = real_clock() - began
         timings = {"total": seconds, "previews": report.preview_seconds}
-        return protocol.Finished(request.job, timings, resident_memory())
+        # Weights are meant to be there; what grew beside them is what libraries leak.
+        return protocol.Finished(request.job, timings, max(0, resident_memory() - self.shelf.total()))
 
     def _make(self, request: protocol.Run, number: int, folder: Path, report: JobReport) -> None:
         seed = (int(request.inputs.get("seed", 0)) + number - 1) % 2**32
@@ -80,15 +83,19 @@ class Workshop:
 
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            picture, plan = self._with_plans(request.model, report, attempt)
+            pixels = int(request.inputs.get("width") or 0) * int(request.inputs.get("height") or 0)
+            picture, plan = self._with_plans(request.model, pixels, report, attempt)
             report.stage("saving")
-            self._save(request, picture, plan, target, real_clock() - began)
+            self._save(request, number, picture, plan, target, real_clock() - began)
         keep.unlink(missing_ok=True)
         self._send(protocol.Produced(request.job, number, seed, str(target)))
 
-    def _save(self, request: protocol.Run, picture: Picture, plan: Plan, target: Path, seconds: float) -> None:
+    def _save(
+        self, request: protocol.Run, number: int, picture: Picture, plan: Plan, target: Path, seconds: float
+    ) -> None:
         facts = {
             **picture.facts,
+            "picture": number,
             "width": picture.image.width,
             "height": picture.image.height,
             "seconds": round(seconds, 3),
@@ -104,24 +111,32 @@ class Workshop:
         except OSError as error:
             raise disk_error(error, str(target.parent)) from error
 
-    def _with_plans(self, model: ModelRef, report: SilentReport, use: Callable[[Runner, Plan], T]) -> T:
+    def _with_plans(self, model: ModelRef, pixels: int, report: SilentReport, use: Callable[[Runner, Plan], T]) -> T:
         """``use`` the loaded model; when memory runs out, load it by the next cheaper plan and use that."""
-        # A loaded model stays as it is loaded: free memory looks smaller now that it is there.
-        plan = self.shelf.plan(model) or self._best_plan(model)
+        plan = self._plan(model, pixels)
         while True:
             try:
                 return use(self._loaded(model, plan, report), plan)
             except OutOfMemoryError as error:
-                failure = str(error)
+                failure, size = str(error), 0 if error.stage == "load" else pixels
             # Outside the handler: the exception's frames hold the tensors that have to go first.
             self.shelf.drop(model)
             free_memory()
-            self._failed.setdefault(model, set()).add(_rung(plan))
-            plan = self._best_plan(model, failure)
+            self._failed.setdefault(model, {})[_rung(plan)] = size
+            plan = self._best_plan(model, pixels, failure)
             report.notice("cheaper_plan", plan=describe(plan))
 
-    def _best_plan(self, model: ModelRef, failure: str = "") -> Plan:
-        """The best plan that has not run out of memory yet; what other loaded models hold counts as free.
+    def _plan(self, model: ModelRef, pixels: int) -> Plan:
+        """A loaded model stays as it is loaded for pictures no larger than it was loaded for."""
+        loaded = self.shelf.plan(model)
+        if loaded is not None and pixels <= self._sizes.get(model, 0):
+            return loaded
+        best = self._best_plan(model, pixels)
+        self._sizes[model] = pixels
+        return loaded if loaded is not None and _rung(loaded) == _rung(best) else best
+
+    def _best_plan(self, model: ModelRef, pixels: int, failure: str = "") -> Plan:
+        """The best plan that did not run out of memory for a picture this large; loaded models count as free.
 
         Raises:
             AtelierError: OUT_OF_MEMORY when none is left or none can work, or the model's own problem.
@@ -130,10 +145,11 @@ class Workshop:
         facts = msgspec.structs.replace(
             device, memory_free=device.memory_free + kept, ram_free=device.ram_free + (kept if is_shared(device) else 0)
         )
-        ladder = kind_of(model.runner).plans(model, facts)
-        failed = self._failed.get(model, set())
+        ladder = kind_of(model.runner).plans(model, facts, pixels)
+        failed = self._failed.get(model, {})
         for plan in ladder:
-            if _rung(plan) not in failed:
+            size = failed.get(_rung(plan))
+            if size is None or pixels < size:
                 return plan
         needed, free = max(ladder[-1].needed_bytes, 1) / GIB, device.memory_free / GIB
         raise AtelierError(ErrorCode.OUT_OF_MEMORY, failure, needed_gb=round(needed, 1), free_gb=round(free, 1))
@@ -156,7 +172,7 @@ def is_shared(device: DeviceFacts) -> bool:
     return device.backend in (Backend.CPU, Backend.MPS)
 
 
-def _rung(plan: Plan) -> tuple[str, str, Placement, bool]:
+def _rung(plan: Plan) -> Rung:
     """What makes a plan another plan; estimates of its memory may change from one time to the next."""
     return plan.dtype, plan.vae_dtype, plan.placement, plan.vae_tiling
 

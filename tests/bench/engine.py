@@ -25,7 +25,7 @@ def measure(rounds: int = 15) -> list[Measure]:
 
 
 def _workshop(folder: str) -> tuple[Workshop, dict[str, Any]]:
-    from app.models import schema_from_folder
+    from models.schemas import schema_from_folder
 
     writer = Writer(io.BytesIO())
     workshop = Workshop(devices.choose(devices.probe(), "cpu"), 0, Path(folder), {}, writer.send)

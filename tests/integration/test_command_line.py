@@ -152,3 +152,45 @@ def test_a_folder_called_models_in_the_way_is_not_run(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "hills.png").is_file()
     assert answer.stdout == "hills.png\n"
+
+
+def test_names_of_files_survive_any_encoding(tmp_path: Path) -> None:
+    out = tmp_path / "りんご.png"
+    answer = atelier("generate", "hills", "--out", str(out), "--json", PYTHONIOENCODING="cp1252")
+    assert answer.returncode == 0, answer.stderr
+    assert lines(answer)[-1]["outputs"] == [str(out)]
+
+
+def test_an_engine_that_ends_at_once_is_answered_in_words(home: Path) -> None:
+    (home / "settings" / "settings.toml").write_text('model = "fake"\nengine_python = "/bin/false"\n')
+    answer = atelier("generate", "hills", "--json")
+    assert answer.returncode == 1
+    assert lines(answer)[-1]["error"]["code"] == "engine_start_failed"
+    assert "could not be started" in answer.stderr
+
+
+@pytest.mark.parametrize("command", [["generate", "hills", "--json"], ["doctor"]])
+def test_a_home_that_cannot_be_used_is_named(tmp_path: Path, command: list[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    answer = atelier(*command, ATELIER_HOME=str(file / "home"))
+    assert answer.returncode == 1
+    assert str(file) in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+def test_a_reader_that_goes_away_does_not_stop_the_work(home: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "generate", "hills", "--json", "--steps", "20", "-i", "step_seconds=0.05"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 0, errors
+    assert errors == ""
+    assert len(list((home / "pictures").rglob("*.png"))) == 1

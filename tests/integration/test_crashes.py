@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from app import engine as engine_module
+from app import events as announced
 from app.states import EngineState, JobState
 from models.errors import ErrorCode
 from tests.integration.conftest import PATIENCE, Studio
@@ -222,3 +223,56 @@ def test_a_damaged_library_is_begun_again_from_the_pictures(studio: Make, home: 
     troubles = [event.error.code for event in again.seen if hasattr(event, "error") and event.error]
     assert ErrorCode.LIBRARY_DAMAGED in troubles
     again.close()
+
+
+def test_jobs_keep_their_order_over_a_restart(studio: Make) -> None:
+    s = studio()
+    jobs = [s.submit(prompt=name, steps=6, step_seconds=0.05) for name in "abc"]
+    s.finish(jobs[0])
+    jobs += [s.submit(prompt=name, steps=60, step_seconds=0.1) for name in "def"]
+    s.finish(jobs[2])
+    s.wait_for(jobs[3], JobState.RUNNING)
+    s.close()
+    again = Studio()
+    assert [job.prompt for job in again.core.queue.held()] == ["d", "e", "f"]
+    again.close()
+
+
+def test_a_failed_job_can_be_finished_after_a_restart(studio: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_FAULTS", "save=full")
+    s = studio()
+    job = s.finish(s.submit(seed=6))
+    assert job.state is JobState.FAILED
+    s.close()
+    monkeypatch.delenv("ATELIER_FAULTS")
+    again = Studio()
+    assert again.core.queue.held() == []
+    again.core.queue.retry(job.id)
+    assert again.finish(job).state is JobState.SUCCEEDED
+    assert again.notices(job) == ["latents_reused"]
+    again.close()
+
+
+def test_an_engine_that_cannot_start_tries_last_without_the_graphics_card(
+    studio: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that takes the process down where it is looked at, played by an interpreter that ends unless it may."""
+    picky = tmp_path / "python"
+    picky.write_text(
+        f"#!/bin/sh\nexec {sys.executable} -c 'import sys; sys.argv.pop(0)\n"
+        "from models.worker import process, loop\n"
+        "def start(self, hello, start=loop.Worker._start):\n"
+        '    assert hello.device == "cpu"\n'
+        "    start(self, hello)\n"
+        "loop.Worker._start = start\n"
+        "loop.Worker(*process.prepare()).serve()'\n"
+    )
+    picky.chmod(0o755)
+    monkeypatch.setattr(engine_module, "BACK_OFF", 0.05)
+    s = studio()
+    s.core.engine.stop()
+    s.core.engine.configure(str(picky), s.core._hello())
+    job = s.finish(s.submit())
+    assert job.state is JobState.SUCCEEDED
+    troubles = [event.error.code for event in s.seen if isinstance(event, announced.TroubleArose)]
+    assert troubles == [ErrorCode.DEVICE_FAILED]

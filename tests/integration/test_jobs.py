@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -209,3 +210,67 @@ def test_an_engine_that_cannot_start_fails_the_job_in_words(studio: Make, monkey
     s.core.engine.restart()
     s.core.queue.retry(job.id)
     assert s.finish(job).state is JobState.SUCCEEDED
+
+
+def test_restarting_the_engine_under_a_job_starts_the_job_again(studio: Make) -> None:
+    s = studio()
+    job = s.submit(steps=10, step_seconds=0.1)
+    s.wait_for(job, JobState.RUNNING)
+    s.core.engine.restart()
+    job = s.finish(job)
+    assert job.state is JobState.SUCCEEDED
+    assert s.notices(job) == ["retried"]
+
+
+def test_a_size_that_was_too_large_does_not_spoil_smaller_ones(studio: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_FAULTS", "large=oom")
+    s = studio()
+    job = s.finish(s.submit(width=1024, height=1024))
+    assert job.error is not None
+    assert job.error.code is ErrorCode.OUT_OF_MEMORY
+    smaller = s.finish(s.submit(width=256, height=256))
+    assert smaller.state is JobState.SUCCEEDED
+    assert s.notices(smaller) == []
+    again = s.finish(s.submit(width=2048, height=2048))
+    assert again.state is JobState.FAILED
+
+
+def test_a_picture_taken_in_by_the_second_try_is_announced(studio: Make, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    s = studio(pictures_folder=str(blocked / "sub"))
+    job = s.finish(s.submit())
+    s.core.settings.change(pictures_folder=str(tmp_path / "good"))
+    s.core.queue.retry(job.id)
+    job = s.finish(job)
+    told = [event.result.id for event in s.seen if isinstance(event, announced.ResultAdded)]
+    assert told == list(job.results)
+
+
+def test_a_changed_device_takes_effect_between_jobs(studio: Make) -> None:
+    s = studio()
+    first, second = s.submit(steps=10, step_seconds=0.05), s.submit()
+    s.wait_for(first, JobState.RUNNING)
+    before = s.core.engine.pid
+    s.core.settings.change(device="cpu")
+    assert s.finish(first).state is JobState.SUCCEEDED
+    assert s.notices(first) == [], "the running job is not disturbed"
+    assert s.finish(second).state is JobState.SUCCEEDED
+    assert s.core.engine.pid != before
+
+
+def test_many_jobs_leave_one_watch_behind(studio: Make) -> None:
+    s = studio()
+    for _ in range(12):
+        s.finish(s.submit(width=64, height=64, steps=1))
+    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert len(timers) <= 3, "one ping, one start, one cancel at most"
+
+
+def test_a_removed_job_leaves_nothing_behind(studio: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_FAULTS", "save=full")
+    s = studio()
+    job = s.finish(s.submit())
+    assert s.core.library.keeps_latents(job.id)
+    s.core.queue.remove(job.id)
+    s.until(lambda: not s.core.library.job_folder(job.id).exists())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from app.jobs import Job
 from app.library import Library
@@ -22,7 +23,7 @@ MODEL = ModelRef("pocket", "Pocket", "diffusers", revision="r1")
 
 def put(outbox: Path, job: str, number: int, prompt: str = "Red apple!", seed: int = 5) -> Path:
     inputs = {"prompt": prompt, "width": 8, "height": 8, "steps": 3, "guidance_scale": 2.0, "scheduler": "euler"}
-    made = recipe.build(MODEL, inputs, seed, {"seconds": 1.5}, {"job": job, "atelier": "0.1"})
+    made = recipe.build(MODEL, inputs, seed, {"seconds": 1.5, "picture": number}, {"job": job, "atelier": "0.1"})
     path = outbox / job / f"{number}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     recipe.save_png(Image.new("RGB", (8, 8), "red"), path, made)
@@ -110,7 +111,7 @@ def test_pictures_keep_their_order_past_nine(tmp_path: Path, library: Library) -
 def test_orphans_are_taken_in_and_the_living_left_alone(tmp_path: Path, library: Library) -> None:
     put(tmp_path / "outbox", "dead", 1)
     put(tmp_path / "outbox", "alive", 1)
-    found = library.take_in_orphans(frozenset({"alive"}))
+    found = library.take_in_orphans(lambda: frozenset({"alive"}))
     assert [result.job for result in found] == ["dead"]
     assert (tmp_path / "outbox" / "alive" / "1.png").exists()
     assert not (tmp_path / "outbox" / "dead").exists()
@@ -127,12 +128,20 @@ def test_any_prompt_makes_a_usable_file_name(tmp_path: Path, library: Library, p
 
 
 def test_the_index_is_rebuilt_from_the_pictures(tmp_path: Path, library: Library) -> None:
-    put(tmp_path / "outbox", "job", 1)
-    (result,) = library.take_in("job")
+    for number in (1, 2, 3):
+        put(tmp_path / "outbox", "job", number, seed=number)
+    made = library.take_in("job")
+    odd = {"null.png": '{"seed": null}', "list.png": "[1]", "text.png": '{"model": "x"}', "big.png": '{"seed": 1e300}'}
+    for name, text in odd.items():
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("atelier", text)
+        Image.new("RGB", (4, 4)).save(tmp_path / "pictures" / name, pnginfo=info)
     fresh = Library(Store(tmp_path / "other.sqlite3"), tmp_path / "outbox", tmp_path / "pictures")
-    assert fresh.rebuild() == 1
-    again = fresh.recent()[0]
-    assert (again.path, again.prompt, again.seed, again.job) == (result.path, result.prompt, result.seed, "job")
+    fresh.rebuild()
+    found = {result.id: result for result in fresh.recent()}
+    for result in made:
+        again = found[result.id]
+        assert (again.path, again.prompt, again.seed, again.job) == (result.path, result.prompt, result.seed, "job")
 
 
 def test_a_damaged_database_is_put_aside(tmp_path: Path) -> None:
@@ -149,7 +158,8 @@ def test_jobs_come_back_in_order(store: Store) -> None:
     for place, job in zip((2.0, 0.0, 1.0), jobs, strict=True):
         store.save_job(job, "s", "window", place)
     store.save_job(msgspec.structs.replace(jobs[0], state=JobState.FAILED), "s", "window", -1)
-    assert [job.id for job, _, _ in store.unfinished_jobs()] == ["j1", "j2"]
+    store.save_job(Job("done", "m", "M", {}, 1, 1.0, state=JobState.SUCCEEDED), "s", "window", 5)
+    assert [job.id for job, _, _ in store.open_jobs()] == ["j0", "j1", "j2"]
 
 
 def test_a_row_that_cannot_be_read_does_not_hide_the_others(store: Store, tmp_path: Path) -> None:
@@ -158,7 +168,7 @@ def test_a_row_that_cannot_be_read_does_not_hide_the_others(store: Store, tmp_pa
     db.execute("INSERT INTO jobs VALUES ('bad', 's', 'window', 1, 'queued', 1, '{broken')")
     db.commit()
     db.close()
-    assert [job.id for job, _, _ in store.unfinished_jobs()] == ["good"]
+    assert [job.id for job, _, _ in store.open_jobs()] == ["good"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text", bytes(64)])
@@ -166,3 +176,22 @@ def test_files_without_a_recipe_are_not_an_error(tmp_path: Path, content: bytes)
     path = tmp_path / "x.png"
     path.write_bytes(content)
     assert recipe.read(path) is None
+
+
+def test_two_programs_may_start_for_the_first_time_at_once(tmp_path: Path) -> None:
+    barrier = threading.Barrier(4)
+    failures: list[Exception] = []
+
+    def start() -> None:
+        barrier.wait()
+        try:
+            Store(tmp_path / "library.sqlite3").close()
+        except (sqlite3.Error, DamagedLibraryError, OSError) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []

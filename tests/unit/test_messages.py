@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import string
+from pathlib import Path
 
 import pytest
 
-from app.messages import ACTION_WORDS, Action, as_text, notice_words, words
+from app.messages import _ERRORS, ACTION_WORDS, Action, as_text, notice_words, words
 from models.errors import AtelierError, ErrorCode, ErrorInfo, Problem
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # The facts each code is raised with, as everywhere in the code.
 FACTS: dict[ErrorCode, dict[str, str | int | float]] = {
@@ -26,6 +30,7 @@ FACTS: dict[ErrorCode, dict[str, str | int | float]] = {
     ErrorCode.ENGINE_MISSING: {"what": "torch"},
     ErrorCode.ENGINE_CRASHED: {"reason": "exit code 1"},
     ErrorCode.LIBRARY_DAMAGED: {"path": "/p"},
+    ErrorCode.LIBRARY_UNUSABLE: {"path": "/p"},
     ErrorCode.SETTINGS_DAMAGED: {"what": "Setting “theme” has a value that cannot be used."},
 }
 
@@ -60,8 +65,24 @@ def test_notices_have_words_and_unknown_ones_are_shown_as_they_are() -> None:
     assert notice_words("from the future", {}) == "from the future"
 
 
-def test_no_template_uses_an_unusual_field() -> None:
-    known = {"path", "model", "file", "pipeline", "needed_gb", "free_gb", "device", "what", "reason"}
-    for code in ErrorCode:
-        text = words(ErrorInfo(code, dict.fromkeys(known, "x")))
-        assert not [name for _, name, _, _ in string.Formatter().parse(text.sentence) if name]
+def raised_facts() -> dict[str, set[str]]:
+    """For each code, the names of facts given wherever it is raised or made in our sources."""
+    found: dict[str, set[str]] = {}
+    for path in (file for room in ("app", "models") for file in (ROOT / room).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Attribute):
+                target, code = ast.unparse(call.func), call.args[0]
+                if target == "AtelierError" and ast.unparse(code.value) == "ErrorCode":
+                    names = {word.arg for word in call.keywords if word.arg} - {"problems", "detail"}
+                    found.setdefault(code.attr, set()).update(names)
+    return found
+
+
+def test_templates_use_only_facts_that_are_given() -> None:
+    raised = raised_facts()
+    assert len(raised) > 8, "the sources were read"
+    for code, template in _ERRORS.items():
+        wanted = {name for text in template[:2] for _, name, _, _ in string.Formatter().parse(text) if name}
+        assert wanted <= set(FACTS.get(code, {})), code
+        if code.name in raised and wanted:
+            assert wanted <= raised[code.name], f"{code.name} is raised without {wanted - raised[code.name]}"
