@@ -16,7 +16,7 @@ PREVIEW_SHARE = 0.01
 """Of a run's time, at most this much goes into previews."""
 
 _PREVIEW_PAUSE = 0.1  # seconds between previews at least: nobody sees more
-_PREVIEW_GUESS = 0.005  # seconds the first preview is taken to cost
+_PREVIEW_GUESS = 0.001  # seconds the first preview is taken to cost
 _PROGRESS_PAUSE = 0.04  # seconds between progress messages at least
 _DECODE_SHARE = 0.1  # of a picture's time, guessed until one was decoded
 
@@ -93,8 +93,11 @@ class JobReport(SilentReport):
 
     def step(self, step: int, steps: int, within: float = 0.0) -> None:
         now = self._clock()
-        whole_step = (step, steps) != self._told
-        if not whole_step and now - self._told_at < _PROGRESS_PAUSE:
+        last = step == steps
+        if last and self._told == (step, steps):
+            return
+        # Nobody can read faster, and each message costs the run some time.
+        if not last and steps == self._told[1] and now - self._told_at < _PROGRESS_PAUSE:
             return
         self._told, self._told_at = (step, steps), now
         self._done = min(1.0, (step + within) / max(steps, 1))
