@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import platform
 import subprocess
@@ -25,12 +26,16 @@ import psutil
 from models.machine import TOO_OLD, Backend, DeviceFacts, ProbeReport
 from models.machine import choose as choose
 
+log = logging.getLogger(__name__)
+
 CLEARLY_FASTER = 1.3
 """How many times faster bfloat16 must be than float32 to be called fast on a CPU."""
 MEASURE_SECONDS = 0.004
 """Time given to each measurement: two types, two kinds of work."""
 ROUNDS = 3
 """Times each is measured, in turns, so that another program's burst does not fall on one type only."""
+CPU_BF16 = "cpu-bf16.json"
+"""The file in a cache folder that keeps what was measured, for each processor and torch version."""
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 
@@ -42,12 +47,16 @@ _DRIVER_ERRORS = (RuntimeError, OSError, AttributeError, AssertionError, ValueEr
 _AMD_BF16 = ("gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
 
 
-def probe() -> list[DeviceFacts]:
-    """All devices of this machine, best first; the CPU is always there and last."""
-    return list(examine().devices)
+def probe(wanted: str = "auto", cache: Path | None = None) -> list[DeviceFacts]:
+    """All devices of this machine, best first; the CPU is always there and last.
+
+    ``wanted`` is a device as ``choose`` takes it: for "cpu" no driver of another device is even asked. In ``cache`` it
+    is kept how fast the CPU was found to be, so that its number type, and with it every picture, stays the same.
+    """
+    return list(examine(wanted, cache).devices)
 
 
-def examine() -> ProbeReport:
+def examine(wanted: str = "auto", cache: Path | None = None) -> ProbeReport:
     """Like ``probe``, with torch's version and with what went wrong, in words, for each backend that failed.
 
     Raises ImportError (OSError on Windows, when a library of torch is missing) if torch itself cannot be imported.
@@ -56,12 +65,13 @@ def examine() -> ProbeReport:
 
     devices: list[DeviceFacts] = []
     problems: list[str] = []
-    for name, ask in (("CUDA", _cuda), ("XPU", _xpu), ("Metal", _mps)):
+    backends = () if wanted == "cpu" else (("CUDA", _cuda), ("XPU", _xpu), ("Metal", _mps))
+    for name, ask in backends:
         try:
             devices += ask(torch)
         except _DRIVER_ERRORS as error:
             problems.append(f"{name}: {type(error).__name__}: {_first_line(error)}")
-    devices.append(_cpu(torch))
+    devices.append(_cpu(torch, cache))
     problems += [f"{facts.name}: {TOO_OLD}" for facts in devices if not supported(torch, facts)]
     fit = tuple(facts for facts in devices if supported(torch, facts))
     return ProbeReport(fit, tuple(problems), str(torch.__version__), _build(torch), _versions())
@@ -69,36 +79,40 @@ def examine() -> ProbeReport:
 
 def refresh(facts: DeviceFacts) -> DeviceFacts:
     """The same device with its memory as it is now; unchanged where the driver does not answer."""
-    import torch
-
-    ram = psutil.virtual_memory()
     free = facts.memory_free
     with contextlib.suppress(*_DRIVER_ERRORS):
-        free = _free(torch, facts, int(ram.available))
-    return msgspec.structs.replace(facts, memory_free=free, ram_free=int(ram.available))
+        free = free_bytes(facts.torch_device)
+    return msgspec.structs.replace(facts, memory_free=free, ram_free=int(psutil.virtual_memory().available))
 
 
-def release(facts: DeviceFacts) -> None:
-    """Give unused memory back to the device, so that ``refresh`` and other programs see it."""
+def release(device: DeviceFacts | str) -> None:
+    """Give unused memory back to ``device`` (its facts, or what torch calls it), so that ``free_bytes`` and other
+    programs see it. Never fails: a device that is gone says so at its next use."""
     import torch
 
     gc.collect()
-    module = getattr(torch, facts.torch_device.split(":")[0], None)
+    name = device if isinstance(device, str) else device.torch_device
+    module = getattr(torch, name.partition(":")[0], None)
     empty: Callable[[], None] | None = getattr(module, "empty_cache", None)
-    if empty is not None and facts.backend is not Backend.CPU:
-        empty()
+    if empty is not None and name != "cpu":
+        with contextlib.suppress(*_DRIVER_ERRORS):
+            empty()
 
 
-def _free(torch: Any, facts: DeviceFacts, ram_free: int) -> int:
-    match facts.backend:
-        case Backend.CUDA | Backend.ROCM:
-            return int(torch.cuda.mem_get_info(facts.index)[0])
-        case Backend.XPU:
-            return int(torch.xpu.mem_get_info(facts.index)[0])
-        case Backend.MPS:
-            return max(0, facts.memory_total - int(torch.mps.driver_allocated_memory()))
-        case Backend.CPU:
-            return ram_free
+def free_bytes(device: str) -> int:
+    """Bytes that can still be taken on what torch calls ``device``, as its driver sees it; raises what drivers do."""
+    import torch
+
+    kind, _, index = device.partition(":")
+    if kind in ("cuda", "xpu"):
+        return int(getattr(torch, kind).mem_get_info(int(index or 0))[0])
+    if kind == "mps":
+        return _metal_free(torch)
+    return int(psutil.virtual_memory().available)
+
+
+def _metal_free(torch: Any) -> int:
+    return max(0, int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory()))
 
 
 def _facts(backend: Backend, index: int, name: str, total: int, free: int, **more: Any) -> DeviceFacts:
@@ -171,8 +185,7 @@ def _mps(torch: Any) -> list[DeviceFacts]:
         return []
     # Metal's own advice on how much of the shared memory may be used: about two thirds to three quarters.
     total = int(torch.mps.recommended_max_memory())
-    free = max(0, total - int(torch.mps.driver_allocated_memory()))
-    return [_facts(Backend.MPS, 0, cpu_name(), total, free, fast_bf16=_mps_bf16(torch), fast_fp16=True)]
+    return [_facts(Backend.MPS, 0, cpu_name(), total, _metal_free(torch), fast_bf16=_mps_bf16(torch), fast_fp16=True)]
 
 
 def _mps_bf16(torch: Any) -> bool:
@@ -184,24 +197,57 @@ def _mps_bf16(torch: Any) -> bool:
         return False
 
 
-def _cpu(torch: Any) -> DeviceFacts:
-    ram = psutil.virtual_memory()
-    return _facts(Backend.CPU, 0, cpu_name(), int(ram.total), int(ram.available), fast_bf16=_cpu_bf16(torch))
+def _cpu(torch: Any, cache: Path | None) -> DeviceFacts:
+    ram, name = psutil.virtual_memory(), cpu_name()
+    fast = _cpu_bf16(torch, name, cache)
+    return _facts(Backend.CPU, 0, name, int(ram.total), int(ram.available), fast_bf16=fast)
 
 
-def _cpu_bf16(torch: Any) -> bool:
+def _cpu_bf16(torch: Any, name: str, cache: Path | None) -> bool:
+    """What was measured once on this processor with this torch: a machine that is busy at another start would find
+    otherwise, and the same seed would then make another picture. Without ``cache`` it is measured each time."""
+    path = cache and cache / CPU_BF16
+    key = f"{name}, torch {torch.__version__}"
+    kept = _read_kept(path) if path else {}
+    if key not in kept:
+        try:
+            kept[key] = _measure_cpu_bf16(torch)
+        except _DRIVER_ERRORS:
+            return False
+        if path:
+            _write_kept(path, kept)
+    return kept[key]
+
+
+def _read_kept(path: Path) -> dict[str, bool]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, bool])
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return {}
+
+
+def _write_kept(path: Path, kept: dict[str, bool]) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(msgspec.json.encode(kept))
+        os.replace(part, path)
+    except OSError as error:
+        log.warning("cannot keep what was measured of the processor: %s", error)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _measure_cpu_bf16(torch: Any) -> bool:
     """Whether matmul and convolution are clearly faster in bfloat16: tried, since flags of the chip do not tell.
 
     AVX512-BF16 and AMX chips differ by system, torch build and clock; without them bfloat16 is several times slower.
     Takes about 4 x ``ROUNDS`` x ``MEASURE_SECONDS``, 50 ms.
     """
     full, half = (float("inf"), float("inf")), (float("inf"), float("inf"))
-    try:
-        for _ in range(ROUNDS):
-            full = _quicker(full, _cpu_times(torch, torch.float32))
-            half = _quicker(half, _cpu_times(torch, torch.bfloat16))
-    except _DRIVER_ERRORS:
-        return False
+    for _ in range(ROUNDS):
+        full = _quicker(full, _cpu_times(torch, torch.float32))
+        half = _quicker(half, _cpu_times(torch, torch.bfloat16))
     return faster(full, half)
 
 

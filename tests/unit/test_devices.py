@@ -172,6 +172,108 @@ def test_refresh_keeps_the_last_number_when_the_driver_is_gone(use: Use) -> None
     devices.release(card)
 
 
+def test_asked_for_the_processor_no_driver_is_touched(use: Use) -> None:
+    class Untouchable:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"touched: {name}")
+
+    untouchable = Untouchable()
+    use(fake_torch(cuda=untouchable, xpu=untouchable, mps=untouchable, backends=untouchable))
+    (cpu,) = devices.probe("cpu")
+    assert devices.choose([cpu], "cpu") is cpu
+    assert devices.refresh(cpu).memory_free > 0
+    devices.release(cpu)
+    devices.release("cpu")
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps", "xpu"])
+def test_memory_is_given_back_and_asked_for_by_name(use: Use, name: str) -> None:
+    emptied = []
+    module = SimpleNamespace(
+        empty_cache=lambda: emptied.append(name),
+        mem_get_info=lambda index: ((7 + index) * GIB, 12 * GIB),
+        recommended_max_memory=lambda: 10 * GIB,
+        driver_allocated_memory=lambda: 2 * GIB,
+    )
+    use(fake_torch(**{name: module}))
+    device = name if name == "mps" else f"{name}:1"
+    devices.release(device)
+    assert emptied == [name]
+    assert devices.free_bytes(device) == 8 * GIB
+
+
+def test_a_device_that_is_gone_does_not_fail_at_giving_back(use: Use) -> None:
+    def gone() -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    use(fake_torch(cuda=SimpleNamespace(empty_cache=gone)))
+    devices.release("cuda:0")
+
+
+class Stopwatch:
+    """Stands for the measurement; ``answer`` may be an error."""
+
+    def __init__(self, answer: bool | Exception) -> None:
+        self.answer, self.runs = answer, 0
+
+    def __call__(self, torch: object) -> bool:
+        self.runs += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_what_was_measured_of_the_processor_is_kept(use: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    watch = Stopwatch(True)
+    monkeypatch.setattr(devices, "_measure_cpu_bf16", watch)
+    use(fake_torch())
+    assert devices.probe("cpu", cache)[0].fast_bf16
+    watch.answer = False  # the machine is busy from now on
+    assert devices.probe("cpu", cache)[0].fast_bf16
+    assert devices.probe(cache=cache)[0].fast_bf16
+    assert watch.runs == 1
+    assert not devices.probe("cpu")[0].fast_bf16  # without a cache it is measured
+    use(fake_torch(__version__="2.15.0"))
+    assert not devices.probe("cpu", cache)[0].fast_bf16  # another torch is another matter
+    use(fake_torch())
+    assert devices.probe("cpu", cache)[0].fast_bf16
+    monkeypatch.setattr(devices, "cpu_name", lambda: "another processor")
+    assert not devices.probe("cpu", cache)[0].fast_bf16
+    assert [path.name for path in cache.iterdir()] == [devices.CPU_BF16]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"a": 1}', b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_record_of_the_processor_is_made_again(
+    use: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr(devices, "_measure_cpu_bf16", watch := Stopwatch(True))
+    use(fake_torch())
+    (tmp_path / devices.CPU_BF16).write_bytes(content)
+    for _ in range(2):
+        assert devices.probe("cpu", tmp_path)[0].fast_bf16
+    assert watch.runs == 1
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing(
+    use: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_measure_cpu_bf16", Stopwatch(True))
+    use(fake_torch())
+    (tmp_path / "file").write_bytes(b"")
+    assert devices.probe("cpu", tmp_path / "file")[0].fast_bf16
+    (tmp_path / devices.CPU_BF16).mkdir()
+    assert devices.probe("cpu", tmp_path)[0].fast_bf16
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_measurement_that_failed_is_not_kept(use: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_measure_cpu_bf16", Stopwatch(RuntimeError("no kernel")))
+    use(fake_torch())
+    assert not devices.probe("cpu", tmp_path)[0].fast_bf16
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("full", "half", "expected"),
     [
