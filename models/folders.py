@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ import msgspec
 
 from models.errors import AtelierError, ErrorCode
 from models.headers import BrokenHeaderError, Header, read_header
+from models.inputs import Size
 from models.machine import Component, Needs
+from models.pipelines import PipelineRow, row
+
+Configs = Mapping[str, Mapping[str, Any]]
+"""Components' configurations by component name."""
 
 INDEX = "model_index.json"
 ABOUT = "atelier.json"
@@ -32,6 +38,11 @@ _VARIANTS = ("", "fp16", "bf16", "fp32")
 _STEMS = ("diffusion_pytorch_model", "model")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+VAE_NAMES = ("vae", "movq", "vqvae", "vqgan")
+"""What families call the part that turns latents into pixels."""
+_DENOISERS = ("unet", "transformer", "prior", "decoder")
+MAX_SIDE = 4096
+"""Pixels; no form offers more, whatever a configuration says."""
 DEFAULT_SIDE = 1024
 """Pixels, where a configuration does not say: true of those that leave it out (FLUX.1, Qwen-Image, Z-Image)."""
 UNET_SIDE = 512
@@ -95,9 +106,14 @@ class FolderInfo(msgspec.Struct, frozen=True):
     @property
     def needs(self) -> Needs:
         """What planning has to know: the loaded components, and the model's own picture size."""
-        width, height = default_size(self)
+        size = native_size(row(self.pipeline), self.configs)
         loaded = tuple(_component(part) for part in self.parts if part.parameters)
-        return Needs(loaded, width * height, self.pipeline, token_area(self))
+        return Needs(loaded, size.width * size.height, self.pipeline, token_area(self))
+
+    @property
+    def configs(self) -> dict[str, dict[str, Any]]:
+        """The components' configurations by name, each with its class as ``_class_name``."""
+        return {part.name: {**part.config, "_class_name": part.class_name} for part in self.parts}
 
 
 def inspect(folder: Path, model: str = "") -> FolderInfo:
@@ -344,38 +360,80 @@ def revision(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def vae_scale_factor(info: FolderInfo) -> int:
-    """Pixels for each latent along one side; 1 for models that work on pixels, 8 where the configuration is silent."""
-    if info.vae is None:
-        return 1
-    config = info.vae.config
-    for key in ("spatial_compression_ratio", "scale_factor_spatial"):
-        if (ratio := _whole(config.get(key))) > 0:
+def vae_factor(configs: Configs) -> int:
+    """Pixels a latent stands for, on a side: 1 for models that work on pixels, 8 where nothing is said."""
+    vae = _vae(configs)
+    if vae is None:
+        return 1 if any(name.startswith(_DENOISERS) for name in configs) else 8
+    for key in ("scale_factor_spatial", "spatial_compression_ratio"):
+        if (ratio := _whole(vae.get(key))) > 0:
             return ratio
-    if _whole(len(_list(config.get("temperal_downsample")))) > 0:  # spelled so in Wan's and Qwen-Image's configurations
-        return 1 << len(_list(config["temperal_downsample"]))
+    if halvings := _list(vae.get("temperal_downsample")):  # spelled so in Wan's and Qwen-Image's configurations
+        return 1 << min(len(halvings), 6)
     keys = ("block_out_channels", "encoder_block_out_channels", "decoder_block_out_channels")
-    levels = next((len(_list(config.get(key))) for key in keys if _list(config.get(key))), 4)
-    return 1 << min(max(levels - 1, 0), 6)
+    levels = next((len(_list(vae.get(key))) for key in keys if _list(vae.get(key))), 4)
+    return 1 << min(levels - 1, 6)
 
 
-def default_size(info: FolderInfo) -> tuple[int, int]:
-    """Width and height in pixels that the model was made for (64 to 4096)."""
-    denoiser = info.denoiser
-    size = denoiser.config.get("sample_size") if denoiser else None
-    sides = [_whole(side) for side in (size if isinstance(size, list) else [size, size])]
-    if len(sides) != 2 or min(sides) <= 0:
-        side = UNET_SIDE if denoiser and denoiser.name.startswith("unet") else DEFAULT_SIDE
-        return side, side
-    height, width = (min(max(side * vae_scale_factor(info), 64), 4096) for side in sides)
-    return width, height
+def size_multiple(found: PipelineRow | None, configs: Configs) -> int:
+    """What width and height must be multiples of, in pixels: one latent, times the patch a transformer takes, and 8,
+    which most pipelines insist on whatever their autoencoder does."""
+    factor, denoiser = vae_factor(configs), _denoiser(found, configs)
+    if denoiser == "transformer" and (_vae(configs) or {}).get("_class_name") != "AutoencoderDC":
+        # Families that state 1 (or nothing) pack two by two latents into a token themselves.
+        factor *= max(_whole(configs.get(denoiser, {}).get("patch_size")), 2)
+    return math.lcm(factor, 8)
+
+
+def native_size(found: PipelineRow | None, configs: Configs) -> Size:
+    """The size the model was made for, as its form offers it and as its plans are made for: stated by the signature,
+    or by the denoiser's ``sample_size`` in latents; at most 4096, in steps of ``size_multiple``."""
+    sides = _stated_size(found, configs)
+    if min(sides) <= 0:
+        side = UNET_SIDE if _denoiser(found, configs).startswith("unet") else DEFAULT_SIDE
+        sides = (side, side)
+    multiple = size_multiple(found, configs)
+    width, height = (nearest(min(side, MAX_SIDE), multiple) for side in sides)
+    return Size(width, height)
+
+
+def nearest(value: int, multiple: int) -> int:
+    """The multiple nearest to ``value``, at least one."""
+    return max(multiple, round(value / multiple) * multiple)
+
+
+def _stated_size(found: PipelineRow | None, configs: Configs) -> tuple[int, int]:
+    """Width and height; 0 where nothing is said."""
+    defaults = found.defaults if found else {}
+    width, height = _whole(defaults.get("width")), _whole(defaults.get("height"))
+    if width > 0 and height > 0:
+        return width, height
+    stated = configs.get(_denoiser(found, configs), {}).get("sample_size")
+    sides = _list(stated) or [stated, stated]  # a list is height, width
+    factor = vae_factor(configs)
+    return (_whole(sides[1]) * factor, _whole(sides[0]) * factor) if len(sides) == 2 else (0, 0)
+
+
+def _denoiser(found: PipelineRow | None, configs: Configs) -> str:
+    """The name of the part that denoises: the table's, unless the folder has another one instead."""
+    if found and (found.denoiser in configs or not configs):
+        return found.denoiser
+    others = (name for name in configs if name.startswith(_DENOISERS))
+    return next(others, found.denoiser if found else "")
+
+
+def _vae(configs: Configs) -> Mapping[str, Any] | None:
+    for name, config in configs.items():
+        if name in VAE_NAMES or str(config.get("_class_name")).startswith(("Autoencoder", "VQModel")):
+            return config
+    return None
 
 
 def token_area(info: FolderInfo) -> int:
     """Pixels that one attention token covers at the finest level of the denoiser."""
     if info.denoiser is None:
         return 256
-    config, scale = info.denoiser.config, vae_scale_factor(info)
+    config, scale = info.denoiser.config, vae_factor(info.configs)
     blocks = [str(block) for block in _list(config.get("down_block_types"))]
     if blocks:
         finest = next((level for level, block in enumerate(blocks) if "Attn" in block), len(blocks))
@@ -400,7 +458,7 @@ def _whole(value: object) -> int:
 
 
 def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _component(part: Part) -> Component:

@@ -5,7 +5,6 @@ Only text-to-image for now. Nothing heavy is imported: forms, the command line a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from models import folders, samplers
 from models.box import BoxSchema, Override
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
-from models.inputs import MISSING, Input, InputSpec, Kind, Size
+from models.inputs import MISSING, Input, InputSpec, Kind
 from models.pipelines import PipelineRow, Task, row
 
 Config = Mapping[str, Any]
@@ -37,8 +36,7 @@ def schema_of(info: FolderInfo) -> BoxSchema:
     Raises:
         AtelierError: MODEL_UNSUPPORTED for a pipeline that is not text-to-image.
     """
-    configs = {part.name: {**part.config, "_class_name": part.class_name} for part in info.parts}
-    return schema_for(info.pipeline, configs, info.about.recommended, info.name)
+    return schema_for(info.pipeline, info.configs, info.about.recommended, info.name)
 
 
 def schema_for(
@@ -62,46 +60,6 @@ def schema_for(
     return schema.narrow({name: change for name, change in wanted.items() if _allowed(schema, name, change.default)})
 
 
-def size_multiple(found: PipelineRow, configs: Mapping[str, Config]) -> int:
-    """What width and height must be multiples of, in pixels: one latent, times the patch a transformer takes, and 8,
-    which most pipelines insist on whatever their autoencoder does."""
-    factor = vae_factor(configs)
-    if found.denoiser == "transformer" and _class(_vae(configs)) != "AutoencoderDC":
-        patch = configs.get("transformer", {}).get("patch_size")
-        # Families that state 1 (or nothing) pack two by two latents into a token themselves.
-        factor *= max(patch if isinstance(patch, int) else 2, 2)
-    return math.lcm(factor, 8)
-
-
-def vae_factor(configs: Mapping[str, Config]) -> int:
-    """Pixels a latent stands for, on a side. 1 for models without an autoencoder, 8 when it cannot be known."""
-    vae = _vae(configs)
-    if not vae:
-        return 1 if configs and "unet" in configs else 8
-    for key in ("scale_factor_spatial", "spatial_compression_ratio"):
-        if isinstance(vae.get(key), int):
-            return int(vae[key])
-    if isinstance(vae.get("temperal_downsample"), list):  # sic: the video autoencoders spell it so
-        return int(2 ** len(vae["temperal_downsample"]))
-    for key in ("block_out_channels", "encoder_block_out_channels"):
-        if isinstance(vae.get(key), list):
-            return int(2 ** (len(vae[key]) - 1))
-    return 8
-
-
-def native_size(found: PipelineRow, configs: Mapping[str, Config]) -> Size:
-    """The size the model was made for: stated by the signature, or by the denoiser's ``sample_size`` in latents."""
-    width, height = found.defaults.get("width"), found.defaults.get("height")
-    if isinstance(width, int) and isinstance(height, int):
-        return Size(width, height)
-    factor, stated = vae_factor(configs), configs.get(found.denoiser, {}).get("sample_size")
-    if isinstance(stated, int):
-        return Size(stated * factor, stated * factor)
-    if isinstance(stated, list) and len(stated) == 2:
-        return Size(int(stated[1]) * factor, int(stated[0]) * factor)
-    return Size(1024, 1024)
-
-
 def _words(found: PipelineRow) -> list[InputSpec]:
     prompt = Input("Prompt", "What you want to see.", min_length=1, max_length=_MAX_PROMPT, widget="multiline")
     words = "What you do not want to see (negative prompt)."
@@ -115,11 +73,10 @@ def _words(found: PipelineRow) -> list[InputSpec]:
 def _sizes(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:
     if not {"width", "height"} <= set(found.inputs):
         return []
-    multiple, native = size_multiple(found, configs), native_size(found, configs)
-    native = Size(_round(native.width, multiple), _round(native.height, multiple))
+    multiple, native = folders.size_multiple(found, configs), folders.native_size(found, configs)
     largest = max(native.width, native.height)
-    lowest = _round(min(64, largest // 2), multiple)
-    highest = 4096 if largest >= 512 else largest * 4
+    lowest = folders.nearest(min(64, largest // 2), multiple)
+    highest = folders.MAX_SIDE if largest >= 512 else largest * 4
     limits: dict[str, Any] = {"ge": lowest, "le": highest, "step": multiple, "multiple_of": multiple}
     width = Input("Width", "Width of the picture in pixels.", **limits)
     height = Input("Height", "Height of the picture in pixels.", **limits)
@@ -240,15 +197,6 @@ def _allowed(schema: BoxSchema, name: str, value: Any) -> bool:
         return False
     inside = (about.ge is None or value >= about.ge) and (about.le is None or value <= about.le)
     return inside and not (about.multiple_of and value % about.multiple_of)
-
-
-def _round(value: int, multiple: int) -> int:
-    """The multiple nearest to ``value``, at least one."""
-    return max(multiple, round(value / multiple) * multiple)
-
-
-def _vae(configs: Mapping[str, Config]) -> Config:
-    return next((configs[name] for name in ("vae", "movq", "vqvae", "vqgan") if name in configs), {})
 
 
 def _class(config: Config) -> str:

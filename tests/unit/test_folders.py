@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from models import folders, headers
 from models.errors import AtelierError, ErrorCode
 from models.headers import BrokenHeaderError
+from models.inputs import Size
+from models.pipelines import row
+from models.schemas import schema_of
 
 WIDTH = {"F16": 2, "BF16": 2, "F32": 4, "U8": 1}
 
@@ -94,8 +97,7 @@ def test_a_whole_folder(folder: Path) -> None:
     unet = info.part("unet")
     assert unet is not None
     assert (unet.largest_leaf, unet.files) == (40, ("unet/diffusion_pytorch_model.safetensors",))
-    assert folders.default_size(info) == (512, 512)
-    assert folders.vae_scale_factor(info) == 8
+    assert folders.vae_factor(info.configs) == 8
     assert (info.needs.pixels, info.needs.token_area) == (512 * 512, 64)
     assert info.total_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert 0 < info.weights_bytes < info.total_bytes
@@ -163,8 +165,38 @@ def test_sizes_of_transformers(
     write(folder / "transformer/config.json", denoiser)
     write(folder / "vae/config.json", vae)
     info = folders.inspect(folder)
-    assert folders.default_size(info) == ((size, size) if size else (1536, 1024))
-    assert (folders.vae_scale_factor(info), folders.token_area(info)) == (scale, area)
+    assert folders.native_size(row(info.pipeline), info.configs) == (Size(size, size) if size else Size(1536, 1024))
+    assert (folders.vae_factor(info.configs), folders.token_area(info)) == (scale, area)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "unet", "size"),
+    [
+        ("StableDiffusionPipeline", {"sample_size": 64}, Size(512, 512)),
+        ("StableDiffusionPipeline", {"sample_size": [64, 96]}, Size(768, 512)),
+        ("StableDiffusionPipeline", {"sample_size": 61}, Size(488, 488)),
+        ("StableDiffusionPipeline", {}, Size(512, 512)),
+        ("StableDiffusionPipeline", {"sample_size": 10**9}, Size(4096, 4096)),
+        ("StableDiffusionPipeline", {"sample_size": -8}, Size(512, 512)),
+        ("StableDiffusionPanoramaPipeline", {"sample_size": 64}, Size(2048, 512)),  # its signature says so
+        ("Kandinsky3Pipeline", {"sample_size": 64}, Size(1024, 1024)),
+    ],
+)
+def test_plans_are_made_for_the_size_that_the_form_offers(
+    folder: Path, pipeline: str, unet: dict[str, Any], size: Size
+) -> None:
+    edit(folder / "model_index.json", _class_name=pipeline)
+    write(folder / "unet/config.json", unet)
+    info = folders.inspect(folder)
+    schema = schema_of(info)
+    assert Size(schema["width"].default, schema["height"].default) == size
+    assert info.needs.pixels == size.width * size.height
+
+
+def test_models_that_work_on_pixels_have_no_factor() -> None:
+    assert folders.vae_factor({"unet": {"sample_size": 64}}) == 1
+    assert folders.vae_factor({"vae": {}, "unet": {}}) == folders.vae_factor({}) == 8
+    assert folders.native_size(None, {"unet": {"sample_size": 64}}) == Size(64, 64)
 
 
 def test_what_a_folder_says_about_itself(folder: Path) -> None:

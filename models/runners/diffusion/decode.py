@@ -16,12 +16,12 @@ import torch
 
 from models import faults
 from models.errors import AtelierError, ErrorCode
+from models.folders import vae_factor
 from models.planning import TILE, Plan
 from models.runners.base import OutOfMemoryError, Report
 from models.runners.diffusion.hooks import repeated_blocks
 from models.runners.diffusion.loading import enable_tiling, vae_of
 from models.runners.diffusion.memory import oom_as
-from models.schemas import vae_factor
 
 log = logging.getLogger(__name__)
 

@@ -16,16 +16,12 @@ from safetensors import SafetensorError
 
 from models import faults
 from models.errors import AtelierError, ErrorCode
-from models.folders import INDEX, FolderInfo, Part
+from models.folders import INDEX, VAE_NAMES, FolderInfo, Part, vae_factor
 from models.planning import TILE, Placement, Plan
 from models.runners.base import Report
 from models.runners.diffusion.memory import oom_as
-from models.schemas import vae_factor
 
 log = logging.getLogger(__name__)
-
-VAE_NAMES = ("vae", "movq", "vqvae", "vqgan")
-"""What families call the part that turns latents into pixels."""
 
 _OFFLINE: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
 _MISFITS = ("size mismatch", "expected shape", "meta tensor", "ignore_mismatched_sizes")
