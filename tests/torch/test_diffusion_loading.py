@@ -16,7 +16,8 @@ from tiny_runs import CPU, Ear, Loaded
 from models.card import ModelRef
 from models.devices import Backend
 from models.errors import AtelierError, ErrorCode
-from models.planning import DeviceFacts
+from models.folders import inspect
+from models.planning import GIB, DeviceFacts
 from models.runners.base import CancelledRunError, OutOfMemoryError
 from models.runners.diffusion.kind import DiffusionKind
 
@@ -175,3 +176,29 @@ def test_a_closed_runner_lets_go_of_its_weights(folder_of: Callable[[str], Path]
     unet = weakref.ref(model.pipe.unet)
     model.runner.close()
     assert unet() is None
+
+
+CARD = DeviceFacts(Backend.CUDA, 0, "card", 24 * GIB, 22 * GIB, 64 * GIB, 40 * GIB, (8, 9), fast_bf16=True)
+METAL = DeviceFacts(Backend.MPS, 0, "Apple M3 Ultra", 384 * GIB, 380 * GIB, 512 * GIB, 500 * GIB, system="macOS 15.1")
+
+
+@pytest.mark.parametrize(
+    ("facts", "side", "tiled"),
+    [(CARD, 0, False), (CARD, 1024, False), (CARD, 2048, True), (METAL, 1024, False), (METAL, 1152, True)],
+)
+def test_large_pictures_are_planned_as_such(
+    facts: DeviceFacts, side: int, tiled: bool, folder_of: Callable[[str], Path]
+) -> None:
+    model = ModelRef("m", "my model", "diffusion", str(folder_of("sd")))
+    native = DiffusionKind().plans(model, facts)
+    wanted = DiffusionKind().plans(model, facts, side * side)
+    assert not native[0].vae_tiling
+    assert wanted[0].vae_tiling is tiled
+    assert all(plan.vae_tiling for plan in wanted) or not tiled
+    assert wanted[0].needed_bytes > native[0].needed_bytes or side == 0
+
+
+def test_the_default_number_of_pixels_is_the_models_own(folder_of: Callable[[str], Path]) -> None:
+    model = ModelRef("m", "my model", "diffusion", str(folder_of("sd")))
+    own = inspect(folder_of("sd")).needs.pixels
+    assert DiffusionKind().plans(model, CARD) == DiffusionKind().plans(model, CARD, own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import diffusers
+import msgspec
 import torch
 import transformers
 
@@ -22,11 +23,15 @@ from models.runners.diffusion.runner import DiffusionRunner
 class DiffusionKind:
     """See ``RunnerKind``. Nothing here touches the network: all files lie in ``model.folder``."""
 
-    def plans(self, model: ModelRef, facts: DeviceFacts) -> tuple[Plan, ...]:
-        """The ways to load ``model`` on this device, best first; raises as ``folders.inspect`` for a broken folder."""
+    def plans(self, model: ModelRef, facts: DeviceFacts, pixels: int = 0) -> tuple[Plan, ...]:
+        """The ways to load ``model`` on this device, best first; raises as ``folders.inspect`` for a broken folder.
+
+        ``pixels`` are those of the picture that is wanted, 0 for one of the model's own size.
+        """
         info = folders.inspect(Path(model.folder), model.name)
         _row_of(info.pipeline, model.name)
-        return planning.plans(info.needs, facts, model.name)
+        needs = msgspec.structs.replace(info.needs, pixels=pixels) if pixels > 0 else info.needs
+        return planning.plans(needs, facts, model.name)
 
     def load(self, model: ModelRef, plan: Plan, report: Report, cache: Path) -> Runner:
         """Check the files, load the pipeline as ``plan`` says and fit its preview colours (kept in ``cache``).
