@@ -15,8 +15,9 @@ from tiny_runs import Ear, Loaded
 
 from models.errors import AtelierError, ErrorCode
 from models.planning import Placement, Plan
-from models.runners.base import OutOfMemoryError, Picture
+from models.runners.base import CancelledRunError, OutOfMemoryError, Picture
 from models.runners.diffusion.decode import Decoder
+from models.runners.diffusion.loading import weight_bytes
 from models.runners.diffusion.memory import is_oom, oom_as
 from models.runners.diffusion.runner import is_black
 
@@ -107,6 +108,88 @@ def test_latents_that_are_not_finite_in_half_precision_are_made_again(
     assert ear.notices == []  # it stays in the type that works
 
 
+def tensors(model: Loaded) -> dict[str, torch.Tensor]:
+    found = {}
+    for component in ("unet", "vae", "text_encoder"):
+        module = getattr(model.pipe, component)
+        found.update({f"{component}.{name}": tensor for name, tensor in module.state_dict().items()})
+    return found
+
+
+def half(folder_of: Callable[[str], Path], cache: Path, placement: Placement = Placement.WHOLE) -> Loaded:
+    plan = Plan(device="cpu", dtype="float16", vae_dtype="float32", placement=placement)
+    model = Loaded(folder_of("sd"), cache, plan)
+    model.pipe.vae.encoder.conv_out.to(torch.float16)  # two types in one module, as in T5; nothing here encodes
+    return model
+
+
+def break_rescue(model: Loaded, monkeypatch: pytest.MonkeyPatch, failure: BaseException | None) -> None:
+    """Latents overflow in float16; in float32 comes ``failure``, or they overflow there too."""
+    forward = model.pipe.unet.forward
+
+    def broken(sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        if failure is not None and sample.dtype == torch.float32:
+            raise failure
+        return tuple(item * float("inf") for item in forward(sample, *args, **kwargs))
+
+    monkeypatch.setattr(model.pipe.unet, "forward", broken)
+
+
+@pytest.mark.parametrize("placement", [Placement.WHOLE, Placement.MODEL_OFFLOAD])
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (None, AtelierError),
+        (MemoryError(), AtelierError),
+        (CancelledRunError(), CancelledRunError),
+        (KeyError("anything"), KeyError),
+    ],
+)
+def test_a_rescue_in_float32_that_fails_is_undone(
+    failure: BaseException | None,
+    raised: type[BaseException],
+    placement: Placement,
+    folder_of: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = half(folder_of, tmp_path, placement)
+    before = {name: tensor.clone() for name, tensor in tensors(model).items()}
+    assert {tensor.dtype for tensor in before.values() if tensor.is_floating_point()} == {torch.float16, torch.float32}
+    memory = model.runner.memory = weight_bytes(model.pipe)
+    with monkeypatch.context() as patched:
+        break_rescue(model, patched, failure)
+        ear = Ear()
+        with pytest.raises(raised) as caught:
+            model.run(tmp_path / "latents", ear=ear)
+    if isinstance(caught.value, AtelierError):
+        assert caught.value.code is ErrorCode.RESULT_BROKEN
+    assert ear.notices == ["run_again_float32"]
+    after = tensors(model)
+    assert {name: tensor.dtype for name, tensor in after.items()} == {n: t.dtype for n, t in before.items()}
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert model.runner.memory == weight_bytes(model.pipe) == memory
+    picture = model.run(tmp_path / "latents")
+    assert picture.facts["dtype"] == "float16"  # the plan is the old one, too
+
+
+def test_a_rescue_with_no_room_for_the_weights_is_undone(
+    folder_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = half(folder_of, tmp_path)
+    memory = model.runner.memory = weight_bytes(model.pipe)
+
+    def no_room(**_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(model.pipe.vae, "to", no_room)  # some of the others are cast by then
+    break_rescue(model, monkeypatch, None)
+    with pytest.raises(AtelierError) as caught:
+        model.run(tmp_path / "latents")
+    assert caught.value.code is ErrorCode.RESULT_BROKEN
+    assert weight_bytes(model.pipe) == memory
+
+
 def overflowing(forward: Callable[..., Any]) -> Callable[..., Any]:
     def broken(sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         result = forward(sample, *args, **kwargs)
@@ -195,7 +278,7 @@ def test_memory_running_out_within_a_step_is_said_so(sd: Loaded, faults: dict[st
 )
 def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:
     assert is_oom(error)
-    with pytest.raises(OutOfMemoryError, match="load"), oom_as("load"):
+    with pytest.raises(OutOfMemoryError, match="load"), oom_as("load", "cpu"):
         raise error
 
 
@@ -207,7 +290,7 @@ def test_what_filled_the_memory_is_let_go() -> None:
         held.append(weakref.ref(tensor))
         raise MemoryError
 
-    with pytest.raises(OutOfMemoryError) as caught, oom_as("run"):
+    with pytest.raises(OutOfMemoryError) as caught, oom_as("run", "cpu"):
         hungry()
     assert caught.value.stage == "run"
     assert held[0]() is None
@@ -230,7 +313,7 @@ def test_a_device_that_fails_is_named(
 
 
 def test_other_errors_are_left_as_they_are() -> None:
-    with pytest.raises(RuntimeError, match="shape"), oom_as("load"):
+    with pytest.raises(RuntimeError, match="shape"), oom_as("load", "cpu"):
         raise RuntimeError("shape mismatch")
     assert not is_oom(OSError(28, "No space left on device"))
 

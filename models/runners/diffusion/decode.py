@@ -64,10 +64,10 @@ class Decoder:
         """Decode in float32 with weights read from the disk again; raises as ``decode``."""
         self._report.notice("decoded_again_float32")
         try:
-            with oom_as("decode"):
+            with oom_as("decode", str(self._device)):
                 result = self._fresh(self._device, latents, options)
         except OutOfMemoryError:
-            with oom_as("decode"):
+            with oom_as("decode", str(self._device)):
                 result = self._on_cpu(latents, options)
         if not finite(result[0]):
             raise AtelierError(ErrorCode.RESULT_BROKEN, "not finite after decoding in float32", what="nan")
@@ -77,7 +77,7 @@ class Decoder:
         detail = ""
         for point, notice, attempt in self._ways:
             try:
-                with oom_as("decode"):
+                with oom_as("decode", str(self._device)):
                     broken = faults.hit(point)
                     result = attempt(latents, options)
             except OutOfMemoryError as error:

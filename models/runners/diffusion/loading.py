@@ -41,7 +41,7 @@ def load_pipeline(info: FolderInfo, plan: Plan, model: str, report: Report) -> A
     """
     for library in (diffusers, transformers):
         library.utils.logging.disable_progress_bar()
-    with oom_as("load"):
+    with oom_as("load", plan.device):
         parts = _load_parts(info, plan, model, report)
         report.loading(_PLACING, "pipeline")
         with _named_errors(model, info.pipeline, INDEX):
@@ -171,10 +171,14 @@ def enable_tiling(vae: Any, tile: int = TILE) -> bool:
     return True
 
 
+def modules(pipe: Any) -> dict[str, torch.nn.Module]:
+    """The components that hold weights, by name."""
+    return {name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}
+
+
 def weight_bytes(pipe: Any) -> int:
     """Bytes of all weights, wherever they lie; shared tensors count once."""
     tensors = {}
-    for module in pipe.components.values():
-        if isinstance(module, torch.nn.Module):
-            tensors.update({id(t): t.numel() * t.element_size() for t in (*module.parameters(), *module.buffers())})
+    for module in modules(pipe).values():
+        tensors.update({id(t): t.numel() * t.element_size() for t in (*module.parameters(), *module.buffers())})
     return sum(tensors.values())

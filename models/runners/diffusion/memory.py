@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 import torch
 
+from models import devices
 from models.errors import AtelierError, ErrorCode
 from models.runners.base import OutOfMemoryError
 
@@ -37,8 +36,8 @@ def is_oom(error: BaseException) -> bool:
 
 
 @contextmanager
-def oom_as(stage: str) -> Iterator[None]:
-    """Turn any out-of-memory within into ``OutOfMemoryError(stage)`` that holds no tensors alive.
+def oom_as(stage: str, device: str) -> Iterator[None]:
+    """Turn any out-of-memory within into ``OutOfMemoryError(stage)`` that holds no tensors alive on ``device``.
 
     The frames of the original hold the very tensors whose room is needed for the next try, so they are cleared and the
     original is not shown as its cause.
@@ -52,7 +51,7 @@ def oom_as(stage: str) -> Iterator[None]:
         detail = str(error) or type(error).__name__
         traceback.clear_frames(error.__traceback__)
     if detail is not None:
-        give_back()
+        devices.release(device)
         raise OutOfMemoryError(stage, detail) from None
 
 
@@ -68,28 +67,6 @@ def device_failures(device: str) -> Iterator[None]:
         if is_oom(error) or not (isinstance(error, torch.AcceleratorError) or _FAILED.search(str(error))):
             raise
         raise AtelierError(ErrorCode.DEVICE_FAILED, str(error), device=device) from error
-
-
-def give_back() -> None:
-    """Hand cached memory back to the device, so that other programs and the next try can have it."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    elif torch.backends.mps.is_available():
-        torch.mps.empty_cache()
-    elif hasattr(torch, "xpu") and torch.xpu.is_available():
-        torch.xpu.empty_cache()
-
-
-def free_bytes(device: torch.device) -> int:
-    """Bytes that can still be taken on ``device``, as its driver sees it."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    if device.type == "mps":
-        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    if device.type == "xpu":
-        return int(torch.xpu.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
 
 
 def synchronize(device: torch.device) -> None:

@@ -17,7 +17,7 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
-from models import faults, samplers
+from models import devices, faults, samplers
 from models.errors import AtelierError, ErrorCode
 from models.pipelines import PipelineRow
 from models.planning import Placement, Plan
@@ -25,8 +25,8 @@ from models.runners.base import OutOfMemoryError, Picture, Report
 from models.runners.diffusion import kept
 from models.runners.diffusion.decode import Decoder, finite
 from models.runners.diffusion.hooks import attribute, tidy, watched
-from models.runners.diffusion.loading import vae_of, weight_bytes
-from models.runners.diffusion.memory import device_failures, free_bytes, give_back, oom_as
+from models.runners.diffusion.loading import modules, vae_of, weight_bytes
+from models.runners.diffusion.memory import device_failures, oom_as
 from models.runners.diffusion.preview import Colours, Previewer
 from models.runners.diffusion.schedulers import scheduler_for
 from models.schemas import STEPS
@@ -83,7 +83,7 @@ class DiffusionRunner:
         any error."""
         made = kept.Made(self._row.name, int(inputs.get("width") or 0), int(inputs.get("height") or 0))
         job = _Job(inputs, seed, keep, report, made)
-        with oom_as("run"), device_failures(self._plan.device), tidy(self._pipe):
+        with oom_as("run", self._plan.device), device_failures(self._plan.device), tidy(self._pipe):
             report.checkpoint()
             job.mark("began")
             job.latents = kept.read(keep, made) if vae_of(self._pipe)[1] is not None else None
@@ -96,7 +96,7 @@ class DiffusionRunner:
         """Drop the pipeline and give its memory back to the device."""
         self._pipe = None
         self._colours = None
-        give_back()
+        devices.release(self._plan.device)
 
     # -- denoising
 
@@ -145,24 +145,41 @@ class DiffusionRunner:
         """Once more with float32 weights, if there is room for them; they stay so, since this model needs it."""
         broken = AtelierError(ErrorCode.RESULT_BROKEN, detail, what="nan")
         movable = self._plan.placement in (Placement.WHOLE, Placement.MODEL_OFFLOAD)
-        room = free_bytes(torch.device(self._plan.device))
+        devices.release(self._plan.device)
+        room = devices.free_bytes(self._plan.device)
         if self._plan.dtype == "float32" or not movable or room < 2 * self.memory:
             raise broken
         job.report.notice("run_again_float32")
         try:
-            with oom_as("run"):
+            with self._undone_on_failure(), oom_as("run", self._plan.device):
                 self._cast("float32")
                 return self._sample(job)
-        except (OutOfMemoryError, BrokenLatentsError):
-            self._cast(self._plan.dtype)
+        except (OutOfMemoryError, BrokenLatentsError) as error:
+            log.warning("float32 did not help: %s", error)
         raise broken
 
     def _cast(self, dtype: str) -> None:
-        for module in self._pipe.components.values():
-            if isinstance(module, torch.nn.Module):
-                module.to(dtype=getattr(torch, dtype))
+        for module in modules(self._pipe).values():
+            module.to(dtype=getattr(torch, dtype))
         self._plan = msgspec.structs.replace(self._plan, dtype=dtype, vae_dtype=dtype)
         self.memory = weight_bytes(self._pipe)
+
+    @contextmanager
+    def _undone_on_failure(self) -> Iterator[None]:
+        """After any exception within, cancelling included, every weight has its number type back, and so has the plan.
+
+        Each tensor by itself: some modules hold several types (T5 keeps a part of itself in float32).
+        """
+        plan, dtypes = self._plan, {name: tensor.dtype for name, tensor in _tensors(self._pipe)}
+        try:
+            yield
+        except BaseException:
+            self._plan = plan
+            for name, tensor in _tensors(self._pipe):
+                tensor.data = tensor.data.to(dtypes.get(name, tensor.dtype))
+            self.memory = weight_bytes(self._pipe)
+            devices.release(plan.device)
+            raise
 
     # -- decoding
 
@@ -251,6 +268,13 @@ def is_black(image: Image.Image) -> bool:
     """True when no pixel is brighter than 2 of 255 in any channel."""
     bands = image.convert("RGB").split()
     return all(band.point(lambda value: 255 * (value > _BLACK)).getbbox() is None for band in bands)
+
+
+def _tensors(pipe: Any) -> Iterator[tuple[tuple[str, str], torch.Tensor]]:
+    """Every parameter and buffer by its component's and its own name."""
+    for component, module in modules(pipe).items():
+        for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
+            yield (component, name), tensor
 
 
 def _given(job: _Job) -> torch.Tensor:
