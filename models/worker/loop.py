@@ -93,13 +93,13 @@ class Worker:
         versions = {"python": platform.python_version()}
         for runner in hello.runners:
             versions |= {name: str(version) for name, version in warm_up(runner).items()}
+        cache = Path(hello.cache_folder or ".")
         # With no heavy runner there is no torch to ask; the processor is all a light runner needs.
         device, measure = plain_cpu(), lambda facts: facts
         if hello.runners:
             from models import devices
 
-            device, measure = devices.choose(devices.probe(), hello.device), devices.refresh
-        cache = Path(hello.cache_folder or ".")
+            device, measure = devices.choose(devices.probe(hello.device, cache), hello.device), devices.refresh
         self._workshop = Workshop(device, hello.memory_budget, cache, versions, self.send, measure)
         self.send(protocol.Ready(device, versions, real_clock() - began))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -40,7 +38,7 @@ class Workshop:
         measure: Callable[[DeviceFacts], DeviceFacts] = lambda device: device,
     ) -> None:
         self.device = device
-        self.shelf = Shelf(budget or worker_memory_budget(device), free_memory)
+        self.shelf = Shelf(budget or worker_memory_budget(device), lambda: free_memory(device))
         self._cache = cache
         self._versions = versions
         self._send = send
@@ -121,7 +119,6 @@ class Workshop:
                 failure, size = str(error), 0 if error.stage == "load" else pixels
             # Outside the handler: the exception's frames hold the tensors that have to go first.
             self.shelf.drop(model)
-            free_memory()
             self._failed.setdefault(model, {})[_rung(plan)] = size
             plan = self._best_plan(model, pixels, failure)
             report.notice("cheaper_plan", plan=describe(plan))
@@ -145,7 +142,7 @@ class Workshop:
         facts = msgspec.structs.replace(
             device, memory_free=device.memory_free + kept, ram_free=device.ram_free + (kept if is_shared(device) else 0)
         )
-        ladder = kind_of(model.runner).plans(model, facts, pixels)
+        ladder = self._ladder(model, facts, pixels)
         failed = self._failed.get(model, {})
         for plan in ladder:
             size = failed.get(_rung(plan))
@@ -153,6 +150,18 @@ class Workshop:
                 return plan
         needed, free = max(ladder[-1].needed_bytes, 1) / GIB, device.memory_free / GIB
         raise AtelierError(ErrorCode.OUT_OF_MEMORY, failure, needed_gb=round(needed, 1), free_gb=round(free, 1))
+
+    def _ladder(self, model: ModelRef, facts: DeviceFacts, pixels: int) -> tuple[Plan, ...]:
+        """All plans for a picture this large. Estimates are careful: where only the model's own size surely fits, its
+        most frugal plan is tried all the same."""
+        kind = kind_of(model.runner)
+        try:
+            return kind.plans(model, facts, pixels)
+        except AtelierError as error:
+            # On the processor running out is no error that comes back: the system ends the whole worker.
+            if error.code is not ErrorCode.OUT_OF_MEMORY or not pixels or facts.backend is Backend.CPU:
+                raise
+            return kind.plans(model, facts)[-1:]
 
     def _loaded(self, model: ModelRef, plan: Plan, report: SilentReport) -> Runner:
         runner = self.shelf.get(model, plan)
@@ -183,12 +192,9 @@ def describe(plan: Plan) -> str:
     return f"{where}, {plan.dtype}" + (", in tiles" if plan.vae_tiling else "")
 
 
-def free_memory() -> None:
-    """Give back what dropped models held. Touches torch only where it is already imported."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        for backend in (torch.cuda, torch.mps, torch.xpu):
-            with contextlib.suppress(RuntimeError, AttributeError, AssertionError):
-                if backend.is_available():
-                    backend.empty_cache()
+def free_memory(device: DeviceFacts) -> None:
+    """Give back what dropped models held. Without torch (light runners) there is nothing to give back."""
+    if "torch" in sys.modules:
+        from models import devices
+
+        devices.release(device)
