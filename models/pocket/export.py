@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--to", type=Path, default=Path("assets/pocket"))
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--guidance", type=float, default=3.0)
     args = parser.parse_args()
     target: Path = args.to
@@ -82,6 +82,8 @@ def main() -> None:
         shutil.copy(args.work / "metrics.json", target / "metrics.json")
     content = json.dumps(settings(args.steps, args.guidance), indent=2)
     (target / "atelier.json").write_text(content + "\n", encoding="utf-8")
+    for path in target.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     size = weight_of(target)
     print(f"{size / 1e6:.1f} MB in {target}")
     if size > LIMIT:
