@@ -31,6 +31,9 @@ EXAMPLES = (
 def settings(steps: int, guidance: float) -> dict[str, object]:
     """What the app offers for this model: defaults, examples, every name it was taught."""
     return {
+        "name": "Pocket",
+        "summary": "Pictograms of everyday things, in seconds on any processor. Built in.",
+        "licence": "Apache-2.0",
         "recommended": {"steps": steps, "guidance_scale": guidance, "width": SIZE, "height": SIZE},
         "examples": list(EXAMPLES),
         "names": [c.name for c in read_concepts()],

@@ -173,7 +173,7 @@ def test_the_small_autoencoder_is_previewed_and_tiled(loaded: Callable[[str], Lo
 
 def test_blocks_are_found_in_shallow_and_deep_models(sd: Loaded) -> None:
     unet = repeated_blocks(sd.pipe.unet)
-    assert len(unet) >= 12
+    assert len(unet) >= 4, "cancel and progress are asked for several times a step"
     deep = nn.Module()
     deep.blocks = nn.ModuleList(nn.ModuleDict({"net": nn.ModuleList([nn.Linear(1, 1)])}) for _ in range(20))
     assert len(repeated_blocks(deep)) == 20
