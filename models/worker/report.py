@@ -16,6 +16,7 @@ PREVIEW_SHARE = 0.01
 """Of a run's time, at most this much goes into previews."""
 
 _PREVIEW_PAUSE = 0.1  # seconds between previews at least: nobody sees more
+_CAUTION = 1.5  # times the dearest preview so far is what the next one is taken to cost
 _PREVIEW_GUESS = 0.001  # seconds the first preview is taken to cost
 _PROGRESS_PAUSE = 0.04  # seconds between progress messages at least
 _DECODE_SHARE = 0.1  # of a picture's time, guessed until one was decoded
@@ -50,8 +51,14 @@ class JobReport(SilentReport):
     """One job's report. ``picture`` is set by the worker before each picture, counted from 1."""
 
     def __init__(
-        self, send: Callable[[object], None], run: protocol.Run, cancelled: threading.Event, clock: Callable[[], float]
+        self,
+        send: Callable[[object], None],
+        run: protocol.Run,
+        cancelled: threading.Event,
+        clock: Callable[[], float],
+        preview_cost: float = 0.0,
     ) -> None:
+        """``preview_cost`` is what previews have cost in earlier jobs, in seconds; 0 while that is not known."""
         super().__init__(send, run.model.id, run.job)
         self.pictures = run.count
         self.picture = 1
@@ -66,7 +73,7 @@ class JobReport(SilentReport):
         self._steps_began: float | None = None
         self._picture_seconds = 0.0
         self._preview_spent = 0.0
-        self._preview_cost = 0.0
+        self.preview_cost = preview_cost
         self._preview_at = 0.0
         self.preview_seconds = 0.0
 
@@ -124,7 +131,7 @@ class JobReport(SilentReport):
         now = self._clock()
         if now - self._preview_at < _PREVIEW_PAUSE:
             return False
-        expected = self._preview_cost or _PREVIEW_GUESS
+        expected = _CAUTION * self.preview_cost or _PREVIEW_GUESS
         return self._preview_spent + expected <= PREVIEW_SHARE * (now - self._steps_began)
 
     def preview(self, image: Image.Image, width: int, height: int, seconds: float) -> None:
@@ -133,9 +140,11 @@ class JobReport(SilentReport):
         image.convert("RGB").save(buffer, "JPEG", quality=80)
         self.send(protocol.Preview(self.job, self.picture, width, height, buffer.getvalue()))
         now = self._clock()
-        self._preview_cost = seconds + (now - began)
-        self._preview_spent += self._preview_cost
-        self.preview_seconds += self._preview_cost
+        cost = seconds + (now - began)
+        # The dearest counts, and is forgotten slowly: a share that must not be passed is planned for bad luck.
+        self.preview_cost = max(cost, 0.9 * self.preview_cost)
+        self._preview_spent += cost
+        self.preview_seconds += cost
         self._preview_at = now
 
     def notice(self, code: str, **facts: str | int | float) -> None:

@@ -44,6 +44,7 @@ class Workshop:
         self._send = send
         self._measure = measure
         self._failed: dict[ModelRef, dict[Rung, int]] = {}  # plans that ran out of memory, and at how many pixels
+        self._preview_cost = 0.0
         self._sizes: dict[ModelRef, int] = {}  # the largest picture, in pixels, a loaded model was planned for
 
     def load_ahead(self, model: ModelRef) -> None:
@@ -57,13 +58,14 @@ class Workshop:
             AtelierError: with a code; what was already saved stays.
             CancelledRunError: the job was cancelled.
         """
-        report = JobReport(self._send, request, cancelled, real_clock)
+        report = JobReport(self._send, request, cancelled, real_clock, self._preview_cost)
         began = real_clock()
         folder = Path(request.folder)
         for number in range(1, request.count + 1):
             if number not in request.done:
                 report.begin_picture(number)
                 self._make(request, number, folder, report)
+        self._preview_cost = report.preview_cost
         seconds = real_clock() - began
         timings = {"total": seconds, "previews": report.preview_seconds}
         # Weights are meant to be there; what grew beside them is what libraries leak.
