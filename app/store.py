@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,12 +54,23 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db = self._open()
-        # Reads go by a connection of their own: they never wait for a write that is on its way to the disk.
-        self._reader = sqlite3.connect(path, timeout=10, check_same_thread=False)
+        # Reads never wait for a write that is on its way to the disk. Each thread reads by a connection of its own: on
+        # a shared one, a read of one thread keeps the others in the past, before the row just written.
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
 
     def close(self) -> None:
-        self._reader.close()
+        for reader in self._readers:
+            reader.close()
         self._db.close()
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        reader: sqlite3.Connection | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
+            self._readers.append(reader)
+        return reader
 
     # -- jobs --
 

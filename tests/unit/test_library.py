@@ -195,3 +195,19 @@ def test_two_programs_may_start_for_the_first_time_at_once(tmp_path: Path) -> No
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_read_that_is_under_way_does_not_hide_a_new_picture(tmp_path: Path, library: Library, store: Store) -> None:
+    """The window reads while the disk thread lists: each has to see what is there now."""
+    for number in (1, 2):
+        put(tmp_path / "outbox", "old", number)
+    library.take_in("old")
+    reading = store._reader.execute("SELECT id FROM results")
+    reading.fetchone()  # half way: this connection stays in the present of its first row
+    put(tmp_path / "outbox", "new", 1)
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(len(library.take_in("new"))))
+    thread.start()
+    thread.join()
+    reading.close()
+    assert found == [1]
