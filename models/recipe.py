@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from models.card import ModelRef
+from models.files import write_whole
 
 KEY = "atelier"
 FORMAT = 1
@@ -72,17 +72,7 @@ def encode_png(image: Image.Image, recipe: Mapping[str, Any]) -> bytes:
 
 def save_png(image: Image.Image, path: Path, recipe: Mapping[str, Any]) -> None:
     """Write the picture so that ``path`` appears complete or not at all. Raises OSError (ENOSPC: the disk is full)."""
-    data = encode_png(image, recipe)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    write_whole(path, encode_png(image, recipe))
 
 
 def read(path: Path) -> dict[str, Any] | None:

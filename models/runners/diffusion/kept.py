@@ -6,7 +6,6 @@ that is there is whole.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from models import faults
+from models.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,7 @@ def write(path: Path, latents: torch.Tensor, made: Made) -> None:
     about = {"pipeline": made.pipeline, "width": str(made.width), "height": str(made.height)}
     data = save({"latents": latents.detach().to("cpu").contiguous()}, about)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    write_whole(path, data)
 
 
 def read(path: Path, made: Made) -> torch.Tensor | None:
