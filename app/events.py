@@ -10,6 +10,7 @@ import msgspec
 
 from app.jobs import Job, JobNotice, Result
 from app.states import EngineState
+from app.weights import Download
 from models.errors import ErrorInfo
 from models.planning import DeviceFacts
 
@@ -70,6 +71,28 @@ class EngineChanged(msgspec.Struct, frozen=True):
 
 class ModelsChanged(msgspec.Struct, frozen=True):
     pass
+
+
+class DownloadChanged(msgspec.Struct, frozen=True):
+    """A download is new, moved on, or changed its state; at most ten a second for each."""
+
+    download: Download
+
+
+class DownloadRemoved(msgspec.Struct, frozen=True):
+    id: str
+
+
+class OffersChanged(msgspec.Struct, frozen=True):
+    """Catalog entries changed their status or verdict; ``ids`` empty: any may have."""
+
+    ids: tuple[str, ...] = ()
+
+
+class NetworkCounted(msgspec.Struct, frozen=True):
+    """Requests that this program has sent over the network since it started."""
+
+    requests: int
 
 
 class SettingsChanged(msgspec.Struct, frozen=True):

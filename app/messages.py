@@ -23,6 +23,12 @@ class Action(StrEnum):
     OPEN_FOLDER = "open_folder"
     RESTART_ENGINE = "restart_engine"
     EDIT_INPUTS = "edit_inputs"
+    SIGN_IN = "sign_in"
+    OPEN_LINK = "open_link"
+    GO_ON = "go_on"
+    OPEN_STORAGE = "open_storage"
+    GET_MODEL = "get_model"
+    GO_ONLINE = "go_online"
 
 
 ACTION_WORDS: dict[Action, str] = {
@@ -34,6 +40,12 @@ ACTION_WORDS: dict[Action, str] = {
     Action.OPEN_FOLDER: "Open folder",
     Action.RESTART_ENGINE: "Restart the engine",
     Action.EDIT_INPUTS: "Change it",
+    Action.SIGN_IN: "Sign in",
+    Action.OPEN_LINK: "Open its page",
+    Action.GO_ON: "Go on",
+    Action.OPEN_STORAGE: "Open storage",
+    Action.GET_MODEL: "Get it",
+    Action.GO_ONLINE: "Go online",
 }
 
 
@@ -76,6 +88,107 @@ _ERRORS: dict[ErrorCode, Words] = {
         "“{model}” brings program code of its own, which Atelier does not run.",
         "Choose another model.",
         Action.CHOOSE_MODEL,
+    ),
+    _C.FILE_UNKNOWN: Words(
+        "{file} is no model file that Atelier knows.",
+        "It takes checkpoints, LoRAs, VAEs, embeddings and upscalers as .safetensors or .gguf, and diffusers folders.",
+        Action.NONE,
+    ),
+    _C.BASE_MISSING: Words(
+        "“{model}” holds only part of a {family} model; the rest comes from “{base}”, which is not on this computer.",
+        "Download that one first.",
+        Action.GET_MODEL,
+    ),
+    _C.MODEL_IN_USE: Words(
+        "“{model}” is in use just now.", "Wait until its pictures are done, or cancel them.", Action.NONE
+    ),
+    _C.LICENCE_NOT_ACCEPTED: Words(
+        "The licence of “{model}” ({licence}) has not been accepted yet.",
+        "Read it at {url} and accept it.",
+        Action.OPEN_LINK,
+    ),
+    _C.OFFLINE: Words(
+        "Atelier is offline, and this needs a connection.",
+        "Turn off “Work offline” in the settings (or ATELIER_OFFLINE).",
+        Action.GO_ONLINE,
+    ),
+    _C.NO_CONNECTION: Words(
+        "{host} cannot be reached.", "Check the connection to the internet, then go on.", Action.GO_ON
+    ),
+    _C.CONNECTION_LOST: Words(
+        "The connection was lost.", "What has arrived is kept; go on when it is back.", Action.GO_ON
+    ),
+    _C.PROXY_FAILED: Words(
+        "The proxy did not let the request through.",
+        "Check the proxy of this computer (HTTPS_PROXY), then go on.",
+        Action.GO_ON,
+    ),
+    _C.TLS_FAILED: Words(
+        "The connection to {host} is not secure: its certificate was refused.",
+        "Check the date of this computer and its proxy or virus scanner, then go on.",
+        Action.GO_ON,
+    ),
+    _C.NOT_A_HUB: Words(
+        "{host} does not answer as a model hub does.",
+        "Sign in to the network if it has a login page, or correct the address of the mirror (HF_ENDPOINT).",
+        Action.GO_ON,
+    ),
+    _C.HUB_TROUBLE: Words(
+        "The model hub has trouble (it answered {status}).",
+        "Go on in a few minutes; what has arrived is kept.",
+        Action.GO_ON,
+    ),
+    _C.RATE_LIMITED: Words(
+        "The model hub asks to slow down.", "Go on in a few minutes, or sign in: that raises the limit.", Action.GO_ON
+    ),
+    _C.REPO_NOT_FOUND: Words(
+        "There is no “{repo}” on the hub, or it is private.",
+        "Check the name, or sign in if it is yours.",
+        Action.SIGN_IN,
+    ),
+    _C.REVISION_GONE: Words(
+        "This version of “{repo}” is no longer on the hub.",
+        "Start the download again to get the present one.",
+        Action.RETRY,
+    ),
+    _C.REPO_HOSTILE: Words(
+        "“{repo}” is not well formed and was refused: {what}.", "Choose another source.", Action.CHOOSE_MODEL
+    ),
+    _C.GATED_NO_TOKEN: Words(
+        "The authors of “{repo}” want to know who downloads it.",
+        "Sign in with a free account of the hub, and accept the licence at {url}.",
+        Action.SIGN_IN,
+    ),
+    _C.GATED_TOKEN_SCOPE: Words(
+        "Your access token does not allow to read gated repositories such as “{repo}”.",
+        "Allow it at {url}, or sign in with another token of type “read”.",
+        Action.OPEN_LINK,
+    ),
+    _C.GATED_NOT_ACCEPTED: Words(
+        "You have not accepted the licence of “{repo}” yet.", "Accept it at {url}, then go on.", Action.OPEN_LINK
+    ),
+    _C.GATED_AWAITING: Words(
+        "The authors of “{repo}” have not yet answered your request.",
+        "See {url}; go on when they have.",
+        Action.OPEN_LINK,
+    ),
+    _C.TOKEN_REFUSED: Words(
+        "The hub does not know this access token (any more).", "Sign in with a new one from {url}.", Action.SIGN_IN
+    ),
+    _C.CHECKSUM_WRONG: Words(
+        "{file} arrived damaged, twice; it was thrown away.",
+        "Go on to fetch it again. If this happens again, a proxy or the disk may change files.",
+        Action.GO_ON,
+    ),
+    _C.ROOM_SHORT: Words(
+        "The disk has no room: {needed_gb} GB are needed in {path}, {free_gb} GB are free.",
+        "Remove models that you do not use, or move them to another disk.",
+        Action.OPEN_STORAGE,
+    ),
+    _C.HUB_PROCESS_FAILED: Words(
+        "The part of Atelier that downloads stopped unexpectedly ({reason}).",
+        "What has arrived is kept; go on.",
+        Action.GO_ON,
     ),
     _C.OUT_OF_MEMORY: Words(
         "There is not enough memory: about {needed_gb} GB are needed, {free_gb} GB are free.",

@@ -36,6 +36,13 @@ class Settings(BaseModel):
     offline: bool = Field(False, description="Never use the network.")
     pictures_folder: str = Field("", description="Where pictures are kept; empty: the usual place.")
     model_folders: tuple[str, ...] = Field((), description="Folders with models in diffusers layout.")
+    model_files: tuple[str, ...] = Field((), description="Single model files used where they lie.")
+    sources: tuple[str, ...] = Field((), description="Folders of other apps (ComfyUI, A1111, Forge, InvokeAI).")
+    models_cache: str = Field(
+        "", description="Where downloads are kept; empty: the hub's own cache, shared with others."
+    )
+    hub_endpoint: str = Field("", description="Address of a mirror of the model hub; empty: the hub itself.")
+    downloads_at_once: int = Field(2, ge=1, le=8, description="How many models are downloaded at the same time.")
     engine_python: str = Field("", description="The interpreter that runs the engine; empty: this one.")
     worker_memory_gb: float = Field(
         0, ge=0, le=4096, description="Memory for loaded models; 0: chosen for this machine."

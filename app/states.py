@@ -32,6 +32,19 @@ class EngineState(StrEnum):
     UNUSABLE = "unusable"
 
 
+class DownloadState(StrEnum):
+    """A download's life. The values lie in the database: never rename one."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    VERIFYING = "verifying"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 ACTIVE = frozenset({JobState.LOADING, JobState.RUNNING, JobState.DECODING, JobState.SAVING})
 
@@ -66,7 +79,23 @@ ENGINE_MOVES: Mapping[EngineState, frozenset[EngineState]] = {
     _E.UNUSABLE: frozenset({_E.STARTING, _E.ABSENT}),
 }
 
-S = TypeVar("S", JobState, EngineState)
+_D = DownloadState
+DOWNLOAD_MOVES: Mapping[DownloadState, frozenset[DownloadState]] = {
+    _D.QUEUED: frozenset({_D.PREPARING, _D.PAUSED, _D.CANCELLED, _D.FAILED}),
+    # Preparing asks the hub for the files; running ones return to the queue when their process was lost.
+    _D.PREPARING: frozenset({_D.RUNNING, _D.VERIFYING, _D.DONE, _D.QUEUED, _D.PAUSED, _D.FAILED, _D.CANCELLED}),
+    _D.RUNNING: frozenset({_D.VERIFYING, _D.DONE, _D.QUEUED, _D.PAUSED, _D.FAILED, _D.CANCELLED}),
+    _D.VERIFYING: frozenset({_D.DONE, _D.QUEUED, _D.PAUSED, _D.FAILED, _D.CANCELLED}),
+    # What was fetched is kept, so both go on where they stopped.
+    _D.PAUSED: frozenset({_D.QUEUED, _D.CANCELLED}),
+    _D.FAILED: frozenset({_D.QUEUED, _D.CANCELLED}),
+    _D.DONE: frozenset(),
+    _D.CANCELLED: frozenset(),
+}
+DOWNLOAD_ACTIVE = frozenset({_D.PREPARING, _D.RUNNING, _D.VERIFYING})
+DOWNLOAD_ENDED = frozenset({_D.DONE, _D.CANCELLED})
+
+S = TypeVar("S", JobState, EngineState, DownloadState)
 
 
 class ForbiddenMoveError(Exception):
