@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from app import child
 from app.dispatch import Dispatcher
 from app.events import EngineChanged, EventBus, TroubleArose
 from app.hardware import said_exit
@@ -42,7 +42,6 @@ SILENCE_SECONDS = 90.0
 
 MAX_FAILED_STARTS = 3
 BACK_OFF = 1.0  # seconds before the second start, doubled before each further one
-_LOG_LIMIT = 2_000_000  # bytes
 
 
 class Engine:
@@ -94,7 +93,7 @@ class Engine:
         self._fatal, self._job, self.stale = None, "", False
         self._become(EngineState.STARTING)
         try:
-            process = self._spawn()
+            process = child.spawn(self._python, "models.worker", self._log_file)
         except OSError as error:
             self._become(EngineState.UNUSABLE, ErrorInfo(ErrorCode.ENGINE_START_FAILED, {}, str(error)))
             return
@@ -158,7 +157,7 @@ class Engine:
                 self._become(EngineState.STOPPING)
             with contextlib.suppress(OSError, ValueError):
                 self._send(protocol.Shutdown())
-            end = threading.Thread(target=_end, args=(process, 2.0), name="end engine", daemon=True)
+            end = threading.Thread(target=child.end, args=(process, 2.0), name="end engine", daemon=True)
             end.start()
             if wait:
                 end.join(10.0)
@@ -175,23 +174,6 @@ class Engine:
         trouble = ErrorInfo(ErrorCode.DEVICE_FAILED, {"device": self._hello.device})
         self._events.emit(TroubleArose(trouble))
         return msgspec.structs.replace(self._hello, device="cpu")
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        mode = "wb" if self._log_file.exists() and self._log_file.stat().st_size > _LOG_LIMIT else "ab"
-        # The worker must find `models` wherever the app was started from.
-        root = str(Path(__file__).resolve().parent.parent)
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-        with self._log_file.open(mode) as log_file:
-            return subprocess.Popen(
-                [self._python, "-P", "-m", "models.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log_file,
-                env=environment,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
 
     def _listen(self, process: subprocess.Popen[bytes], generation: int) -> None:
         assert process.stdout is not None
@@ -230,12 +212,12 @@ class Engine:
             return
         started = self.state is not EngineState.STARTING
         if self._process is not None:
-            _close_pipes(self._process)
+            child.close_pipes(self._process)
         self._process = self._writer = None
         error = self._fatal or ErrorInfo(
             ErrorCode.ENGINE_CRASHED if started else ErrorCode.ENGINE_START_FAILED,
             {"reason": exit_words(code)},
-            self._log_tail(),
+            child.log_tail(self._log_file),
         )
         self._failed_starts += 0 if started else 1
         hopeless = error.code is ErrorCode.ENGINE_MISSING or self._failed_starts >= MAX_FAILED_STARTS
@@ -298,34 +280,11 @@ class Engine:
         if self._process is not None:
             self._process.kill()  # the reader thread notices and `_gone` goes on from there
 
-    def _log_tail(self) -> str:
-        with contextlib.suppress(OSError):
-            return self._log_file.read_bytes()[-4000:].decode(errors="replace")
-        return ""
-
 
 def exit_words(code: int) -> str:
     """How a process ended, in words: "SIGKILL, perhaps because memory ran out", "exit code 1"."""
     words = said_exit(code)
     return f"{words}, perhaps because memory ran out" if words == "SIGKILL" else words
-
-
-def _end(process: subprocess.Popen[bytes], wait: float) -> None:
-    try:
-        process.wait(wait)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        # One that hangs inside a driver cannot even be killed; it is left to the system.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5.0)
-    _close_pipes(process)
-
-
-def _close_pipes(process: subprocess.Popen[bytes]) -> None:
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
 
 
 def engine_python(setting: str) -> str:

@@ -1,7 +1,7 @@
-"""The library's SQLite file: pictures and the queue. Files are the truth, this is an index that can be rebuilt.
+"""The library's SQLite file: pictures, the queues of jobs and downloads, licences. Of pictures it is only an index.
 
 Writes come from the core's disk thread only (``SerialWorker``), reads from anywhere. Standard library sqlite3 in WAL
-mode with numbered migrations: for two tables an ORM would weigh more than it carries.
+mode with numbered migrations: for a few tables an ORM would weigh more than it carries.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from app.jobs import Job, Result
+from app.weights import Download
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,15 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX results_by_time ON results (created DESC);
     CREATE INDEX results_by_model ON results (model, created DESC);
+    """,
+    """
+    CREATE TABLE downloads (
+        id TEXT PRIMARY KEY, session TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE licences (
+        model TEXT NOT NULL, licence TEXT NOT NULL, accepted REAL NOT NULL, PRIMARY KEY (model, licence)
+    ) STRICT;
     """,
 )
 """Step n brings ``PRAGMA user_version`` from n to n + 1. Never edit a step that was released; add one."""
@@ -100,6 +110,44 @@ class Store:
             except msgspec.MsgspecError:
                 log.exception("job %s in the database cannot be read", job_id)
         return found
+
+    # -- downloads --
+
+    def save_download(self, download: Download, session: str, origin: str) -> None:
+        body = msgspec.json.encode(download).decode()
+        with self._db:
+            self._db.execute(
+                "INSERT INTO downloads VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " session = excluded.session, state = excluded.state, body = excluded.body",
+                (download.id, session, origin, download.state, download.created, body),
+            )
+
+    def remove_download(self, key: str) -> None:
+        with self._db:
+            self._db.execute("DELETE FROM downloads WHERE id = ?", (key,))
+
+    def downloads(self) -> list[tuple[Download, str, str]]:
+        """All that were not dismissed, with their session and origin, oldest first."""
+        rows = self._reader.execute("SELECT id, body, session, origin FROM downloads ORDER BY created, id")
+        found = []
+        for key, body, session, origin in rows.fetchall():
+            try:
+                found.append((msgspec.json.decode(body, type=Download), session, origin))
+            except msgspec.MsgspecError:
+                log.exception("download %s in the database cannot be read", key)
+        return found
+
+    # -- licences --
+
+    def accept_licence(self, model: str, licence: str, when: float) -> None:
+        """Keep that a licence was accepted; the first time counts."""
+        with self._db:
+            self._db.execute("INSERT OR IGNORE INTO licences VALUES (?, ?, ?)", (model, licence, when))
+
+    def accepted_licences(self) -> dict[tuple[str, str], float]:
+        """(model, licence) -> seconds since 1970."""
+        rows = self._reader.execute("SELECT model, licence, accepted FROM licences")
+        return {(str(model), str(licence)): float(when) for model, licence, when in rows.fetchall()}
 
     # -- results --
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from app.hub_protocol import PullSpec
-from app.states import DownloadState
+from app.states import DOWNLOAD_ENDED, DownloadState
 from models.catalog.entry import CatalogEntry
 from models.errors import ErrorInfo
 from models.machine import Verdict
@@ -18,8 +18,8 @@ class Download(msgspec.Struct, frozen=True):
 
     ``model`` is the id people asked for (a catalog id or a repository); ``total_bytes`` is 0 until the files are known.
     ``speed`` in bytes a second over the last seconds; ``seconds_left`` None while unknown; ``waiting`` seconds until
-    the next try after a lost connection. ``folder`` is the snapshot once done. ``after`` ids of downloads asked for
-    by this one.
+    the next try after a lost connection. ``folder`` is the snapshot once done; ``freed_bytes``
+    what cancelling gave back.
     """
 
     id: str
@@ -36,6 +36,11 @@ class Download(msgspec.Struct, frozen=True):
     waiting: float = 0.0
     folder: str = ""
     error: ErrorInfo | None = None
+    freed_bytes: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.state in DOWNLOAD_ENDED
 
 
 class Status(StrEnum):
