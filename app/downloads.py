@@ -87,6 +87,10 @@ class Downloads:
     def get(self, key: str) -> Download | None:
         return self._known.get(key)
 
+    def quiet(self) -> bool:
+        """Whether nothing runs and nothing is still being stopped."""
+        return not self._stopping and not any(d.state in DOWNLOAD_ACTIVE for d in self._known.values())
+
     def find(self, model: str) -> Download | None:
         """The newest download of a model (by its id or repository) that was not dismissed."""
         wanted = (d for d in reversed(self._known.values()) if model in (d.model, d.spec.repo))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -17,10 +16,21 @@ from app.core import Core
 from app.dispatch import LoopDispatcher
 from app.files import copy_atomically, folder_problem
 from app.jobs import Job, JobProgress
-from app.messages import as_text, notice_words, words
+from app.messages import as_text, notice_words
 from app.paths import default_paths
 from app.states import EngineState, JobState
-from app.terminal import DONE, FAILED, INTERRUPTED, complain, exit_code, print_json, print_line, warn
+from app.terminal import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Interrupts,
+    complain,
+    error_json,
+    exit_code,
+    print_json,
+    print_line,
+    warn,
+)
 from models.errors import AtelierError, ErrorInfo, InvalidInputError, Problem, disk_error
 
 _CANCEL_WAIT = 10.0  # seconds a cancelled job may take to end
@@ -94,25 +104,13 @@ def _summary(job: Job, status: str, outputs: list[Path], error: ErrorInfo | None
         "model": job.model,
         "inputs": job.inputs,
     }
-    return summary if error is None else {**summary, "error": _error_json(error)}
-
-
-def _error_json(error: ErrorInfo) -> dict[str, Any]:
-    plain = words(error)
-    problems = [{"name": p.name, "value": p.value, "sentence": p.sentence} for p in error.problems]
-    return {
-        "code": error.code.value,
-        "sentence": plain.sentence,
-        "advice": plain.advice,
-        "problems": problems,
-        "detail": error.detail,
-    }
+    return summary if error is None else {**summary, "error": error_json(error)}
 
 
 def _refuse(options: argparse.Namespace, error: AtelierError) -> int:
     """Answer what was wrong before anything was started."""
     if options.json:
-        print_json({"status": "failed", "outputs": [], "error": _error_json(error.info)})
+        print_json({"status": "failed", "outputs": [], "error": error_json(error.info)})
     return complain(error)
 
 
@@ -177,21 +175,6 @@ def export(pictures: list[Path], out: str | None) -> tuple[list[Path], ErrorInfo
             return pictures, disk_error(error, str(copy.parent)).info
         copies.append(copy)
     return copies, None
-
-
-class Interrupts:
-    """Ctrl+C and SIGTERM ask to stop; a second one ends the program as usual."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, frame: object) -> None:
-        if self.asked:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        self.asked = True
 
 
 # -- what is shown while it runs --------------------------------------------------------------------------------------

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import Any
 
-from app.messages import as_text
-from models.errors import AtelierError, ErrorCode
+from app.messages import as_text, words
+from models.errors import AtelierError, ErrorCode, ErrorInfo
 
 DONE, FAILED, USAGE, NOT_INSTALLED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -46,3 +47,31 @@ def exit_code(code: ErrorCode) -> int:
     if code in (ErrorCode.INVALID_INPUT, ErrorCode.PICTURE_UNREADABLE):
         return USAGE
     return NOT_INSTALLED if code is ErrorCode.MODEL_NOT_INSTALLED else FAILED
+
+
+def error_json(error: ErrorInfo) -> dict[str, Any]:
+    """An error as the command line's JSON has it: the code for programs, the words for people."""
+    plain = words(error)
+    problems = [{"name": p.name, "value": p.value, "sentence": p.sentence} for p in error.problems]
+    return {
+        "code": error.code.value,
+        "sentence": plain.sentence,
+        "advice": plain.advice,
+        "problems": problems,
+        "detail": error.detail,
+    }
+
+
+class Interrupts:
+    """Ctrl+C and SIGTERM ask to stop; a second one ends the program as usual."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self.asked:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.asked = True

@@ -25,7 +25,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("ATELIER_HOME", str(folder))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub-home"))  # where the hub's library keeps tokens
     monkeypatch.setenv("ATELIER_FAKE", "1")
+    for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "ATELIER_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("ATELIER_FAULTS", raising=False)
     return folder
 
