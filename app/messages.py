@@ -69,7 +69,9 @@ _ERRORS: dict[ErrorCode, Words] = {
         Action.CHOOSE_MODEL,
     ),
     _C.MODEL_INCOMPLETE: Words(
-        "A file of the model “{model}” is missing: {file}.", "Copy or download the model again.", Action.CHOOSE_MODEL
+        "A file of the model “{model}” is missing: {file}.",
+        "Go on with its download, or copy the model again.",
+        Action.CHOOSE_MODEL,
     ),
     _C.MODEL_CORRUPT: Words(
         "A file of the model “{model}” is damaged: {file}.", "Copy or download the model again.", Action.CHOOSE_MODEL
@@ -183,6 +185,16 @@ _ERRORS: dict[ErrorCode, Words] = {
     _C.ROOM_SHORT: Words(
         "The disk has no room: {needed_gb} GB are needed in {path}, {free_gb} GB are free.",
         "Remove models that you do not use, or move them to another disk.",
+        Action.OPEN_STORAGE,
+    ),
+    _C.STORAGE_BUSY: Words(
+        "The models on the disk are being worked on just now: {what}.",
+        "Wait until that is done, or stop it.",
+        Action.NONE,
+    ),
+    _C.FOLDER_GONE: Words(
+        "The folder {path} is not there.",
+        "Connect the disk it is on, or choose another folder. Nothing was forgotten.",
         Action.OPEN_STORAGE,
     ),
     _C.HUB_PROCESS_FAILED: Words(

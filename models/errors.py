@@ -51,6 +51,8 @@ class ErrorCode(StrEnum):
     TOKEN_REFUSED = "token_refused"
     CHECKSUM_WRONG = "checksum_wrong"
     ROOM_SHORT = "room_short"
+    STORAGE_BUSY = "storage_busy"
+    FOLDER_GONE = "folder_gone"
     HUB_PROCESS_FAILED = "hub_process_failed"
     # the machine
     OUT_OF_MEMORY = "out_of_memory"

@@ -40,6 +40,8 @@ FACTS: dict[ErrorCode, dict[str, str | int | float]] = {
     ErrorCode.TOKEN_REFUSED: {"url": "https://x"},
     ErrorCode.CHECKSUM_WRONG: {"file": "a.safetensors"},
     ErrorCode.ROOM_SHORT: {"needed_gb": 7.1, "free_gb": 5.1, "path": "/p"},
+    ErrorCode.STORAGE_BUSY: {"what": "they are being moved"},
+    ErrorCode.FOLDER_GONE: {"path": "/media/disk"},
     ErrorCode.HUB_PROCESS_FAILED: {"reason": "exit code 1"},
     ErrorCode.OUT_OF_MEMORY: {"needed_gb": 7.1, "free_gb": 5.1},
     ErrorCode.DEVICE_FAILED: {"device": "RTX 3060"},
