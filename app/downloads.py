@@ -27,7 +27,7 @@ from app.hub_protocol import PullSpec
 from app.serial import SerialWorker
 from app.states import DOWNLOAD_ACTIVE, DOWNLOAD_MOVES, DownloadState, move
 from app.store import Store
-from app.weights import Download
+from app.weights import Download, Wanted
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,9 @@ class Downloads:
         self._stopping: dict[str, _Stop] = {}  # the process was told to stop these and has not answered yet
         self._losses: dict[str, int] = {}
         self._retries: dict[str, int] = {}
+        self._held: list[str] = []  # paused because the network was forbidden
         self._closed = False
+        self.resolve: Callable[[str, PullSpec | None], list[Wanted]] = _as_named
         self.arrived: Callable[[Download], None] = lambda download: None
         hub.heard, hub.lost = self._heard, self._lost
 
@@ -95,6 +97,17 @@ class Downloads:
         """The newest download of a model (by its id or repository) that was not dismissed."""
         wanted = (d for d in reversed(self._known.values()) if model in (d.model, d.spec.repo))
         return next(wanted, None)
+
+    def start(self, model: str, spec: PullSpec | None = None) -> Download:
+        """Download what ``model`` means (a catalog id, repository or link) and what that requires.
+
+        Raises:
+            AtelierError: OFFLINE, REPO_NOT_FOUND, LICENCE_NOT_ACCEPTED; nothing was queued then.
+        """
+        if self._hub.offline:
+            raise AtelierError(ErrorCode.OFFLINE)
+        wanted = self.resolve(model, spec)
+        return [self.add(each.model, each.name, each.spec, each.total_bytes) for each in wanted][-1]
 
     def add(self, model: str, name: str, spec: PullSpec, total_bytes: int = 0) -> Download:
         """Queue one; an unfinished one of the same files goes on instead. Raises AtelierError: OFFLINE."""
@@ -154,12 +167,26 @@ class Downloads:
             self._events.emit(DownloadRemoved(key))
 
     def went_offline(self) -> None:
-        """The network is forbidden from now on: everything pauses and the process ends."""
-        for download in self.all():
-            if download.state in DOWNLOAD_ACTIVE | {_S.QUEUED}:
-                self._become(download, _S.PAUSED, speed=0.0, seconds_left=None)
+        """The network is forbidden from now on: everything pauses until ``went_online``, and the process ends."""
+        self._held = [d.id for d in self.all() if d.state in DOWNLOAD_ACTIVE | {_S.QUEUED}]
+        for key in self._held:
+            self._become(self._known[key], _S.PAUSED, speed=0.0, seconds_left=None)
         self._stopping.clear()
         self._hub.stop()
+
+    def went_online(self) -> None:
+        held, self._held = self._held, []
+        for key in held:
+            self.resume(key)
+
+    def begin_again(self) -> None:
+        """Let a new process with the present settings take over what runs."""
+        for download in self.all():
+            if download.state in DOWNLOAD_ACTIVE:
+                self._become(download, _S.QUEUED, speed=0.0, seconds_left=None)
+        self._stopping.clear()
+        self._hub.stop()
+        self._pump()
 
     # -- life --
 
@@ -337,6 +364,10 @@ class Meter:
             return 0.0
         (began, first), (ended, last) = self._marks[0], self._marks[-1]
         return max(0.0, (last - first) / (ended - began)) if ended - began >= 1.0 else 0.0
+
+
+def _as_named(model: str, spec: PullSpec | None) -> list[Wanted]:
+    return [Wanted(model, model, spec or PullSpec(model))]
 
 
 def _ends(message: protocol.FromHub) -> bool:

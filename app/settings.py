@@ -50,6 +50,15 @@ class Settings(BaseModel):
     reduced_motion: bool = Field(False, description="No animations.")
 
 
+def is_offline(settings: Settings) -> bool:
+    """Whether the network is forbidden: by the setting, or by ATELIER_OFFLINE (or the hub's own HF_HUB_OFFLINE)."""
+    return settings.offline or any(_said_yes(os.environ.get(name)) for name in ("ATELIER_OFFLINE", "HF_HUB_OFFLINE"))
+
+
+def _said_yes(value: str | None) -> bool:
+    return (value or "").strip().lower() in ("1", "true", "yes", "on")
+
+
 class SettingsStore:
     """Holds the current settings and keeps the file in step. ``problems`` are sentences about what was not usable."""
 

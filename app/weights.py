@@ -43,6 +43,15 @@ class Download(msgspec.Struct, frozen=True):
         return self.state in DOWNLOAD_ENDED
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """One download that a wish comes down to: the model's id and name, which files, and their size (0: not known)."""
+
+    model: str
+    name: str
+    spec: PullSpec
+    total_bytes: int = 0
+
+
 class Status(StrEnum):
     """What of a catalog entry is on this computer."""
 
@@ -67,6 +76,30 @@ class Offer(msgspec.Struct, frozen=True):
     model_id: str = ""
     here_bytes: int = 0
     accepted: float = 0.0
+
+
+class AddOn(msgspec.Struct, frozen=True):
+    """Something on this disk that a model is used with: a LoRA, VAE, embedding, ControlNet, upscaler...
+
+    ``kind`` is a value of ``models.recognise.FileKind`` or a catalog role; ``family`` what it fits ("" unknown);
+    ``path`` its weight file, or its folder in diffusers layout. ``title`` and ``trigger`` are what the file says of
+    itself, or the catalog of it (``entry`` is its id there). ``source`` is the other app's folder it was found in.
+    ``problem`` says why it cannot be used.
+    """
+
+    id: str
+    name: str
+    kind: str
+    path: str
+    family: str = ""
+    variant: str = ""
+    title: str = ""
+    trigger: tuple[str, ...] = ()
+    format: str = "safetensors"
+    size_bytes: int = 0
+    entry: str = ""
+    source: str = ""
+    problem: ErrorInfo | None = None
 
 
 class Shelf(msgspec.Struct, frozen=True):

@@ -227,6 +227,9 @@ def test_going_offline_pauses_everything(table: Table) -> None:
         with pytest.raises(AtelierError) as refusal:
             ask()
         assert refusal.value.code is ErrorCode.OFFLINE
+    table.hub.offline = False
+    table.downloads.went_online()
+    assert [table.state(found) for found in (one, two, three)] == [S.PREPARING, S.PREPARING, S.QUEUED]
 
 
 def test_a_later_window_goes_on_with_what_a_dead_one_left(tmp_path: Path) -> None:
