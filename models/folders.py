@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,11 @@ import msgspec
 
 from models.errors import AtelierError, ErrorCode
 from models.headers import BrokenHeaderError, Header, read_header
-from models.inputs import Size
 from models.machine import Component, Needs
-from models.pipelines import PipelineRow, row
-
-Configs = Mapping[str, Mapping[str, Any]]
-"""Components' configurations by component name."""
+from models.pipelines import row
+from models.sizes import native_size, token_area
+from models.skeleton import NOTE, Note, Slice, read_note
+from models.skeleton import folder_name as skeleton_name
 
 INDEX = "model_index.json"
 ABOUT = "atelier.json"
@@ -38,15 +35,6 @@ _VARIANTS = ("", "fp16", "bf16", "fp32")
 _STEMS = ("diffusion_pytorch_model", "model")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-VAE_NAMES = ("vae", "movq", "vqvae", "vqgan")
-"""What families call the part that turns latents into pixels."""
-_DENOISERS = ("unet", "transformer", "prior", "decoder")
-MAX_SIDE = 4096
-"""Pixels; no form offers more, whatever a configuration says."""
-DEFAULT_SIDE = 1024
-"""Pixels, where a configuration does not say: true of those that leave it out (FLUX.1, Qwen-Image, Z-Image)."""
-UNET_SIDE = 512
-"""What Stable Diffusion's pipelines take when a UNet's configuration names no size."""
 
 
 class About(msgspec.Struct, frozen=True):
@@ -63,7 +51,8 @@ class Part(msgspec.Struct, frozen=True):
     """One component as it lies on the disk: what it is made of, its configuration, and the weight files to be loaded.
 
     ``variant`` is the one of its files ("fp16" in ``model.fp16.safetensors``), ``stored_dtype`` the type most of its
-    weights are stored in, ``quantization`` the method if it is quantized ("bitsandbytes").
+    weights are stored in, ``quantization`` the method if it is quantized ("bitsandbytes"). Of a skeleton's components
+    ``folder`` says in which folder of another model they lie, or ``single`` that they are part of one file.
     """
 
     name: str
@@ -77,10 +66,15 @@ class Part(msgspec.Struct, frozen=True):
     largest_leaf: int = 0
     quantization: str = ""
     size_bytes: int = 0
+    folder: str = ""
+    single: Slice | None = None
 
 
 class FolderInfo(msgspec.Struct, frozen=True):
-    """A folder that was looked through and found whole. Sizes in bytes; ``weights_bytes`` is what is loaded of it."""
+    """A folder that was looked through and found whole. Sizes in bytes; ``weights_bytes`` is what is loaded of it.
+
+    ``single`` is there for a skeleton only: which file its weights are in.
+    """
 
     folder: str
     name: str
@@ -90,6 +84,11 @@ class FolderInfo(msgspec.Struct, frozen=True):
     total_bytes: int
     weights_bytes: int
     about: About = About()
+    single: Note | None = None
+
+    def home(self, part: Part) -> Path:
+        """The folder of one component's files."""
+        return Path(part.folder) if part.folder else Path(self.folder) / part.name
 
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)
@@ -104,11 +103,15 @@ class FolderInfo(msgspec.Struct, frozen=True):
         return max(heavy, key=lambda part: part.parameters, default=None)
 
     @property
+    def denoiser_config(self) -> dict[str, Any] | None:
+        return self.denoiser.config if self.denoiser else None
+
+    @property
     def needs(self) -> Needs:
         """What planning has to know: the loaded components, and the model's own picture size."""
         size = native_size(row(self.pipeline), self.configs)
         loaded = tuple(_component(part) for part in self.parts if part.parameters)
-        return Needs(loaded, size.width * size.height, self.pipeline, token_area(self))
+        return Needs(loaded, size.width * size.height, self.pipeline, token_area(self.denoiser_config, self.configs))
 
     @property
     def configs(self) -> dict[str, dict[str, Any]]:
@@ -128,16 +131,19 @@ def inspect(folder: Path, model: str = "") -> FolderInfo:
     reader = _Reader(folder, model or about.name or folder_name(folder))
     index = reader.index()
     pipeline = reader.pipeline(index)
+    note = reader.note()
     parts = tuple(reader.part(name, *pair) for name, pair in _components(index).items())
+    outside = note.size_bytes if note else 0
     return FolderInfo(
         folder=str(folder),
         name=about.name or folder_name(folder),
         pipeline=pipeline,
         parts=parts,
         revision=revision(folder),
-        total_bytes=sum(path.stat().st_size for path in _files(folder)),
+        total_bytes=sum(path.stat().st_size for path in _files(folder)) + outside,
         weights_bytes=sum(part.size_bytes for part in parts),
         about=about,
+        single=note,
     )
 
 
@@ -157,6 +163,7 @@ class _Reader:
     def __init__(self, folder: Path, model: str) -> None:
         self._folder = folder
         self._model = model
+        self._note: Note | None = None
 
     # -- the index
 
@@ -177,6 +184,19 @@ class _Reader:
             raise self._corrupt(INDEX, f"_class_name is {name!r}")
         return name
 
+    def note(self) -> Note | None:
+        """Which file a skeleton stands for, once it is sure that it is still that file."""
+        try:
+            self._note = note = read_note(self._folder)
+            current = note is None or skeleton_name(Path(note.file)) == self._folder.absolute().name
+        except FileNotFoundError as error:
+            raise self._incomplete(Path(str(error.filename)).name) from error
+        except (ValueError, OSError) as error:
+            raise self._corrupt(NOTE, str(error)) from error
+        if note is not None and not current:
+            raise self._corrupt(Path(note.file).name, "it is not the file this folder was made for")
+        return note
+
     # -- one component
 
     def part(self, name: str, library: str, class_name: str) -> Part:
@@ -194,7 +214,33 @@ class _Reader:
         config = self._json(folder / "config.json")
         if class_name.startswith("Auto") and "auto_map" in config:
             raise self._remote_code(f"auto_map in {name}/config.json")
+        slice_ = self._note.parts.get(name) if self._note else None
+        if slice_ is not None:
+            return self._elsewhere(name, library, class_name, config, slice_)
         return self._weighted(folder, library, class_name, config)
+
+    def _elsewhere(self, name: str, library: str, class_name: str, config: dict[str, Any], slice_: Slice) -> Part:
+        """A component of a skeleton: part of its file, or a folder of another model."""
+        assert self._note is not None
+        if slice_.folder:
+            home = Path(slice_.folder)
+            if not home.is_dir():
+                raise self._incomplete(str(home))
+            other = _Reader(home.parent, self._model)._weighted(home, library, class_name, config)
+            return msgspec.structs.replace(other, name=name, folder=slice_.folder)
+        return Part(
+            name=name,
+            library=library,
+            class_name=class_name,
+            config=config,
+            files=(Path(self._note.file).name,),
+            parameters=slice_.parameters,
+            stored_dtype=slice_.stored_dtype,
+            largest_leaf=slice_.largest_leaf,
+            quantization=slice_.quantization,
+            size_bytes=slice_.size_bytes,
+            single=slice_,
+        )
 
     def _weightless(self, folder: Path, library: str, class_name: str) -> Part:
         config = {}
@@ -358,107 +404,6 @@ def revision(folder: Path) -> str:
         facts = file.stat()
         digest.update(f"{file.relative_to(folder).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def vae_factor(configs: Configs) -> int:
-    """Pixels a latent stands for, on a side: 1 for models that work on pixels, 8 where nothing is said."""
-    vae = _vae(configs)
-    if vae is None:
-        return 1 if any(name.startswith(_DENOISERS) for name in configs) else 8
-    for key in ("scale_factor_spatial", "spatial_compression_ratio"):
-        if (ratio := _whole(vae.get(key))) > 0:
-            return ratio
-    if halvings := _list(vae.get("temperal_downsample")):  # spelled so in Wan's and Qwen-Image's configurations
-        return 1 << min(len(halvings), 6)
-    keys = ("block_out_channels", "encoder_block_out_channels", "decoder_block_out_channels")
-    levels = next((len(_list(vae.get(key))) for key in keys if _list(vae.get(key))), 4)
-    return 1 << min(levels - 1, 6)
-
-
-def size_multiple(found: PipelineRow | None, configs: Configs) -> int:
-    """What width and height must be multiples of, in pixels: one latent, times the patch a transformer takes, and 8,
-    which most pipelines insist on whatever their autoencoder does."""
-    factor, denoiser = vae_factor(configs), _denoiser(found, configs)
-    if denoiser == "transformer" and (_vae(configs) or {}).get("_class_name") != "AutoencoderDC":
-        # Families that state 1 (or nothing) pack two by two latents into a token themselves.
-        factor *= max(_whole(configs.get(denoiser, {}).get("patch_size")), 2)
-    return math.lcm(factor, 8)
-
-
-def native_size(found: PipelineRow | None, configs: Configs) -> Size:
-    """The size the model was made for, as its form offers it and as its plans are made for: stated by the signature,
-    or by the denoiser's ``sample_size`` in latents; at most 4096, in steps of ``size_multiple``."""
-    sides = _stated_size(found, configs)
-    if min(sides) <= 0:
-        side = UNET_SIDE if _denoiser(found, configs).startswith("unet") else DEFAULT_SIDE
-        sides = (side, side)
-    multiple = size_multiple(found, configs)
-    width, height = (nearest(min(side, MAX_SIDE), multiple) for side in sides)
-    return Size(width, height)
-
-
-def nearest(value: int, multiple: int) -> int:
-    """The multiple nearest to ``value``, at least one."""
-    return max(multiple, round(value / multiple) * multiple)
-
-
-def _stated_size(found: PipelineRow | None, configs: Configs) -> tuple[int, int]:
-    """Width and height; 0 where nothing is said."""
-    defaults = found.defaults if found else {}
-    width, height = _whole(defaults.get("width")), _whole(defaults.get("height"))
-    if width > 0 and height > 0:
-        return width, height
-    stated = configs.get(_denoiser(found, configs), {}).get("sample_size")
-    sides = _list(stated) or [stated, stated]  # a list is height, width
-    factor = vae_factor(configs)
-    return (_whole(sides[1]) * factor, _whole(sides[0]) * factor) if len(sides) == 2 else (0, 0)
-
-
-def _denoiser(found: PipelineRow | None, configs: Configs) -> str:
-    """The name of the part that denoises: the table's, unless the folder has another one instead."""
-    if found and (found.denoiser in configs or not configs):
-        return found.denoiser
-    others = (name for name in configs if name.startswith(_DENOISERS))
-    return next(others, found.denoiser if found else "")
-
-
-def _vae(configs: Configs) -> Mapping[str, Any] | None:
-    for name, config in configs.items():
-        if name in VAE_NAMES or str(config.get("_class_name")).startswith(("Autoencoder", "VQModel")):
-            return config
-    return None
-
-
-def token_area(info: FolderInfo) -> int:
-    """Pixels that one attention token covers at the finest level of the denoiser."""
-    if info.denoiser is None:
-        return 256
-    config, scale = info.denoiser.config, vae_factor(info.configs)
-    blocks = [str(block) for block in _list(config.get("down_block_types"))]
-    if blocks:
-        finest = next((level for level, block in enumerate(blocks) if "Attn" in block), len(blocks))
-        return int(scale * 2**finest) ** 2
-    patch = config.get("patch_size", config.get("all_patch_size"))  # the latter in Z-Image
-    side = _whole(patch[-1] if isinstance(patch, list) and patch else patch) or 1
-    return (scale * side * _packing(info, config)) ** 2
-
-
-def _packing(info: FolderInfo, config: dict[str, Any]) -> int:
-    """Latents packed into one token along a side before patching (FLUX.1: 2, told by four times the channels)."""
-    vae = info.vae.config if info.vae else {}
-    latent = _whole(vae.get("latent_channels")) or _whole(vae.get("z_dim"))
-    channels = _whole(config.get("in_channels"))
-    if _whole(config.get("patch_size", 2)) != 1 or not latent or channels % latent:
-        return 1
-    return math.isqrt(channels // latent) or 1
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _list(value: object) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _component(part: Part) -> Component:

@@ -42,6 +42,29 @@ class BrokenHeaderError(Exception):
     """The file is not a whole safetensors file; the text says what is wrong with it."""
 
 
+class Tensor(msgspec.Struct, frozen=True):
+    """One tensor of a file: torch's name of its type (or the format's own), its shape, and where its bytes lie, counted
+    from the start of the file (0 where a format does not say)."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int = 0
+    size_bytes: int = 0
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """All tensors of a weight file by name, and the words its header carries. ``format`` is "safetensors", "gguf" or
+    "pickle"."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str] = {}
+    format: str = "safetensors"
+
+
 class _Entry(msgspec.Struct):
     dtype: str
     shape: list[int]
@@ -63,6 +86,7 @@ class Header(msgspec.Struct, frozen=True):
 
 _ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENTRY = msgspec.json.Decoder(_Entry)
+_METADATA = msgspec.json.Decoder(dict[str, str])
 
 
 def read_header(path: Path) -> Header:
@@ -72,13 +96,45 @@ def read_header(path: Path) -> Header:
         BrokenHeaderError: wrong length, not JSON, or tensors that do not fill the file exactly.
         OSError: the file cannot be read.
     """
+    raw, size = _read(path)
+    return _header(_entries(raw), size - 8 - len(raw))
+
+
+def read_listing(path: Path) -> Listing:
+    """Every tensor of ``path`` with its shape, and the file's own words; checked and raised as by ``read_header``."""
+    raw, size = _read(path)
+    entries, start = _entries(raw), 8 + len(raw)
+    _header(entries, size - start)
+    tensors = {
+        name: Tensor(
+            _TYPES.get(entry.dtype, (0, entry.dtype.lower()))[1],
+            tuple(entry.shape),
+            start + entry.data_offsets[0],
+            entry.data_offsets[1] - entry.data_offsets[0],
+        )
+        for name, entry in entries.items()
+    }
+    return Listing(tensors, _metadata(raw))
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    """The header as it lies in the file, and the size of the whole file in bytes."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or not 2 <= length <= min(MAX_HEADER, size - 8):
             raise BrokenHeaderError(f"a header of {length} bytes in a file of {size}")
-        raw = file.read(length)
-    return _header(_entries(raw), size - 8 - length)
+        return file.read(length), size
+
+
+def _metadata(raw: bytes) -> dict[str, str]:
+    """What trainers and tools wrote about the file; nothing where it is not what the format says, for it is only
+    words."""
+    try:
+        found = _ENTRIES.decode(raw).get("__metadata__")
+        return _METADATA.decode(found) if found is not None else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
 
 
 def _entries(raw: bytes) -> dict[str, _Entry]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models import folders, samplers
+from models import folders, samplers, sizes
 from models.box import BoxSchema, Override
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
@@ -73,10 +73,10 @@ def _words(found: PipelineRow) -> list[InputSpec]:
 def _sizes(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:
     if not {"width", "height"} <= set(found.inputs):
         return []
-    multiple, native = folders.size_multiple(found, configs), folders.native_size(found, configs)
+    multiple, native = sizes.size_multiple(found, configs), sizes.native_size(found, configs)
     largest = max(native.width, native.height)
-    lowest = folders.nearest(min(64, largest // 2), multiple)
-    highest = folders.MAX_SIDE if largest >= 512 else largest * 4
+    lowest = sizes.nearest(min(64, largest // 2), multiple)
+    highest = sizes.MAX_SIDE if largest >= 512 else largest * 4
     limits: dict[str, Any] = {"ge": lowest, "le": highest, "step": multiple, "multiple_of": multiple}
     width = Input("Width", "Width of the picture in pixels.", **limits)
     height = Input("Height", "Height of the picture in pixels.", **limits)

@@ -342,3 +342,10 @@ def _qwen_tokenizer() -> Any:
         "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     )
     return tokenizer
+
+
+def build_single(family: str, path: Path, twin: Path | None = None, seed: int = 0) -> Path:
+    """A tiny single-file checkpoint: see ``tiny_single``, which is imported here so that others need one name only."""
+    from tests.torch.tiny_single import build_single as build
+
+    return build(family, path, twin, seed)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import folders, headers
+from models import folders, headers, sizes
 from models.errors import AtelierError, ErrorCode
 from models.headers import BrokenHeaderError
 from models.inputs import Size
@@ -97,7 +97,7 @@ def test_a_whole_folder(folder: Path) -> None:
     unet = info.part("unet")
     assert unet is not None
     assert (unet.largest_leaf, unet.files) == (40, ("unet/diffusion_pytorch_model.safetensors",))
-    assert folders.vae_factor(info.configs) == 8
+    assert sizes.vae_factor(info.configs) == 8
     assert (info.needs.pixels, info.needs.token_area) == (512 * 512, 64)
     assert info.total_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert 0 < info.weights_bytes < info.total_bytes
@@ -165,8 +165,8 @@ def test_sizes_of_transformers(
     write(folder / "transformer/config.json", denoiser)
     write(folder / "vae/config.json", vae)
     info = folders.inspect(folder)
-    assert folders.native_size(row(info.pipeline), info.configs) == (Size(size, size) if size else Size(1536, 1024))
-    assert (folders.vae_factor(info.configs), folders.token_area(info)) == (scale, area)
+    assert sizes.native_size(row(info.pipeline), info.configs) == (Size(size, size) if size else Size(1536, 1024))
+    assert (sizes.vae_factor(info.configs), info.needs.token_area) == (scale, area)
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,9 @@ def test_plans_are_made_for_the_size_that_the_form_offers(
 
 
 def test_models_that_work_on_pixels_have_no_factor() -> None:
-    assert folders.vae_factor({"unet": {"sample_size": 64}}) == 1
-    assert folders.vae_factor({"vae": {}, "unet": {}}) == folders.vae_factor({}) == 8
-    assert folders.native_size(None, {"unet": {"sample_size": 64}}) == Size(64, 64)
+    assert sizes.vae_factor({"unet": {"sample_size": 64}}) == 1
+    assert sizes.vae_factor({"vae": {}, "unet": {}}) == sizes.vae_factor({}) == 8
+    assert sizes.native_size(None, {"unet": {"sample_size": 64}}) == Size(64, 64)
 
 
 def test_what_a_folder_says_about_itself(folder: Path) -> None:

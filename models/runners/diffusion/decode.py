@@ -9,19 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from models import faults
 from models.errors import AtelierError, ErrorCode
-from models.folders import vae_factor
+from models.folders import FolderInfo
 from models.planning import TILE, Plan
 from models.runners.base import OutOfMemoryError, Report
 from models.runners.diffusion.hooks import repeated_blocks
-from models.runners.diffusion.loading import enable_tiling, vae_of
+from models.runners.diffusion.loading import enable_tiling, load_part, vae_of
 from models.runners.diffusion.memory import oom_as
+from models.sizes import vae_factor
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,10 @@ class Decoder:
     the CPU in float32 whatever the plan was.
     """
 
-    def __init__(self, pipe: Any, folder: Path, plan: Plan, report: Report) -> None:
+    def __init__(self, pipe: Any, info: FolderInfo, plan: Plan, report: Report) -> None:
         name, self._vae = vae_of(pipe)
-        self._folder = folder / name
+        self._info = info
+        self._part = info.part(name)
         self._device = torch.device(plan.device)
         # Autoencoders that say so overflow in float16; SDXL casts its own up and back around each decode.
         upcast = plan.vae_dtype == "float16" and self._vae.config.get("force_upcast")
@@ -112,10 +113,8 @@ class Decoder:
     def _fresh(self, device: torch.device, latents: torch.Tensor, options: dict[str, Any]) -> Any:
         """Decode with another copy of the autoencoder, so that offload hooks and number types of the loaded one are
         not disturbed."""
-        options_for_class: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
-        if not any(self._folder.glob("*model.safetensors*")):
-            options_for_class["variant"] = next(self._folder.glob("*.safetensors")).stem.rpartition(".")[2]
-        vae = type(self._vae).from_pretrained(self._folder, **options_for_class).eval().to(device)
+        assert self._part is not None
+        vae = load_part(self._info, self._part, torch.float32).to(device)
         with ExitStack() as stack, torch.no_grad():
             for block in repeated_blocks(vae):
                 stack.callback(block.register_forward_pre_hook(lambda *_: self._report.checkpoint()).remove)

@@ -44,7 +44,7 @@ class DiffusionKind:
         info = folders.inspect(Path(model.folder), model.name)
         found = _row_of(info.pipeline, model.name)
         pipe = load_pipeline(info, plan, model.name, report)
-        return DiffusionRunner(pipe, Path(info.folder), found, plan, colours_of(pipe, model, cache))
+        return DiffusionRunner(pipe, info, found, plan, colours_of(pipe, model, cache))
 
     def warm_up(self) -> dict[str, str]:
         """Import what every pipeline needs (most of the time is in the first attribute of each library)."""

@@ -6,7 +6,6 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -16,10 +15,12 @@ from safetensors import SafetensorError
 
 from models import faults
 from models.errors import AtelierError, ErrorCode
-from models.folders import INDEX, VAE_NAMES, FolderInfo, Part, vae_factor
+from models.folders import INDEX, FolderInfo, Part
 from models.planning import TILE, Placement, Plan
 from models.runners.base import Report
 from models.runners.diffusion.memory import oom_as
+from models.runners.diffusion.single import load_single
+from models.sizes import VAE_NAMES, vae_factor
 
 log = logging.getLogger(__name__)
 
@@ -59,20 +60,23 @@ def _load_parts(info: FolderInfo, plan: Plan, model: str, report: Report) -> dic
         report.loading(_PLACING * done / (info.weights_bytes or 1), part.name)
         faults.hit(f"load:{part.name}")
         with _named_errors(model, info.pipeline, part.files[0]):
-            loaded[part.name] = _load_part(Path(info.folder), part, plan)
+            dtype = plan.vae_dtype if part.name in VAE_NAMES else plan.dtype
+            loaded[part.name] = load_part(info, part, getattr(torch, dtype))
         done += part.size_bytes
     report.checkpoint()
     return loaded
 
 
-def _load_part(folder: Path, part: Part, plan: Plan) -> Any:
-    dtype = getattr(torch, plan.vae_dtype if part.name in VAE_NAMES else plan.dtype)
+def load_part(info: FolderInfo, part: Part, dtype: torch.dtype) -> Any:
+    """One component in evaluation mode, on the CPU; raises what the libraries raise."""
+    cls, home = _class_of(part), info.home(part)
+    if part.single is not None:
+        return load_single(info, part, cls, dtype)
     options = {**_OFFLINE, "dtype": dtype, **({"variant": part.variant} if part.variant else {})}
-    cls = _class_of(part)
     if not issubclass(cls, diffusers.ModelMixin):
-        return cls.from_pretrained(folder / part.name, **options).eval()
-    module, info = cls.from_pretrained(folder / part.name, output_loading_info=True, **options)
-    lost = sorted(set(info["missing_keys"]) & {name for name, _ in module.named_parameters()})
+        return cls.from_pretrained(home, **options).eval()
+    module, found = cls.from_pretrained(home, output_loading_info=True, **options)
+    lost = sorted(set(found["missing_keys"]) & {name for name, _ in module.named_parameters()})
     if lost:  # diffusers would make them up at random and only log it
         raise SafetensorError(f"{len(lost)} tensors are in no file: {lost[0]}...")
     return module.eval()

@@ -19,6 +19,7 @@ from PIL import Image
 
 from models import devices, faults, samplers
 from models.errors import AtelierError, ErrorCode
+from models.folders import FolderInfo
 from models.pipelines import PipelineRow
 from models.planning import Placement, Plan
 from models.runners.base import OutOfMemoryError, Picture, Report
@@ -70,9 +71,9 @@ class _Job:
 class DiffusionRunner:
     """A pipeline loaded by one plan. Not thread-safe: one run at a time."""
 
-    def __init__(self, pipe: Any, folder: Path, row: PipelineRow, plan: Plan, colours: Colours | None) -> None:
+    def __init__(self, pipe: Any, info: FolderInfo, row: PipelineRow, plan: Plan, colours: Colours | None) -> None:
         self._pipe = pipe
-        self._folder = folder
+        self._info = info
         self._row = row
         self._plan = plan
         self._colours = colours
@@ -205,7 +206,7 @@ class DiffusionRunner:
             yield
 
     def _decoder(self, report: Report) -> Decoder:
-        return Decoder(self._pipe, self._folder, self._plan, report)
+        return Decoder(self._pipe, self._info, self._plan, report)
 
     def _keep(self, job: _Job, latents: torch.Tensor) -> None:
         """Latents that are worth it are on the disk before anything is tried with them."""

@@ -1,0 +1,138 @@
+"""Loading components out of a single file: a checkpoint, a bare denoiser, a GGUF file.
+
+diffusers knows how to rename the tensors of each architecture (``from_single_file``); it is given the tensors and the
+configuration in the skeleton, so that it asks no network for either. Text encoders are renamed here: transformers
+loads them by their configuration alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from safetensors import SafetensorError, safe_open
+
+from models.folders import FolderInfo, Part
+from models.skeleton import Note, Slice
+
+Tensors = dict[str, torch.Tensor]
+
+_OPEN_CLIP = (
+    ("transformer.resblocks.", "encoder.layers."),
+    (".ln_1.", ".layer_norm1."),
+    (".ln_2.", ".layer_norm2."),
+    (".mlp.c_fc.", ".mlp.fc1."),
+    (".mlp.c_proj.", ".mlp.fc2."),
+    (".attn.out_proj.", ".self_attn.out_proj."),
+    ("ln_final.", "final_layer_norm."),
+    ("token_embedding.", "embeddings.token_embedding."),
+)
+"""Names in open_clip's text encoder and in transformers'."""
+
+
+def load_single(info: FolderInfo, part: Part, cls: Any, dtype: torch.dtype) -> Any:
+    """Build ``part`` of a skeleton from its file, in evaluation mode on the CPU.
+
+    Raises:
+        SafetensorError: the file is broken, or tensors of the component are not in it.
+        OSError, RuntimeError, ValueError: what the libraries make of the rest.
+    """
+    assert info.single is not None
+    assert part.single is not None
+    tensors = _read(info.single, part.single.prefix)
+    if part.library == "transformers":
+        module = _text_encoder(info.home(part), tensors, part.single.layout, cls, dtype)
+    else:
+        module = _diffusers(info, part, _named(tensors, part.single), cls, dtype)
+    lost = [name for name, tensor in module.named_parameters() if tensor.is_meta]
+    if lost:
+        raise SafetensorError(f"{len(lost)} tensors are not in the file: {lost[0]}...")
+    return module.eval()
+
+
+def _read(note: Note, prefix: str) -> Tensors:
+    """The tensors under ``prefix``, without it. They are mapped, not read: only what is used comes from the disk."""
+    if note.format == "pickle":
+        return _unpickled(note, prefix)
+    with safe_open(note.file, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - it is no dictionary
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+
+
+def _unpickled(note: Note, prefix: str) -> Tensors:
+    """From a pickle a person agreed to: torch's restricted reader makes tensors and plain values, and runs no code."""
+    if not note.allow_pickle:
+        raise PermissionError("no consent to read a pickle")
+    found = torch.load(note.file, map_location="cpu", weights_only=True, mmap=True)
+    while isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in found.items()
+        if name.startswith(prefix) and isinstance(tensor, torch.Tensor)
+    }
+
+
+def _named(tensors: Tensors, slice_: Slice) -> Tensors:
+    """As diffusers' renaming expects them: a UNet under its old prefix, everything else without any."""
+    if slice_.layout == "ldm" and "input_blocks.0.0.weight" in tensors:
+        return {f"model.diffusion_model.{name}": tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _diffusers(info: FolderInfo, part: Part, tensors: Tensors, cls: Any, dtype: torch.dtype) -> Any:
+    # The pipeline's folder and the component's name: what diffusers takes for a model with all its parts.
+    return cls.from_single_file(tensors, config=info.folder, subfolder=part.name, dtype=dtype, local_files_only=True)
+
+
+def _text_encoder(folder: Path, tensors: Tensors, layout: str, cls: Any, dtype: torch.dtype) -> Any:
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    if layout == "open_clip":
+        tensors = _from_open_clip(tensors, int(config.num_hidden_layers))
+    else:
+        tensors = {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
+    with torch.device("meta"):
+        module = cls(config)
+    wrapped = "text_model." if hasattr(module, "text_model") else ""
+    given = {
+        name if name.startswith("text_projection") else wrapped + name: tensor.to(dtype)
+        for name, tensor in tensors.items()
+    }
+    module.load_state_dict(given, strict=False, assign=True)
+    _fill_buffers(module)
+    return module
+
+
+def _from_open_clip(tensors: Tensors, layers: int) -> Tensors:
+    """The first ``layers`` layers under transformers' names; query, key and value are one matrix in open_clip."""
+    found: Tensors = {}
+    for name, tensor in tensors.items():
+        if name == "positional_embedding":
+            found["embeddings.position_embedding.weight"] = tensor
+        elif name == "text_projection":
+            found["text_projection.weight"] = tensor.T.contiguous()
+        elif name.startswith("transformer.resblocks.") and int(name.split(".")[2]) >= layers:
+            continue
+        else:
+            found.update(_renamed(name, tensor))
+    return found
+
+
+def _renamed(name: str, tensor: torch.Tensor) -> Tensors:
+    for old, new in _OPEN_CLIP:
+        name = name.replace(old, new)
+    stem, joined, kind = name.partition(".attn.in_proj_")
+    if not joined:
+        return {name: tensor}
+    thirds = zip(("q_proj", "k_proj", "v_proj"), tensor.chunk(3), strict=True)
+    return {f"{stem}.self_attn.{third}.{kind}": values.contiguous() for third, values in thirds}
+
+
+def _fill_buffers(module: torch.nn.Module) -> None:
+    """Positions 0, 1, 2... are computed, not stored."""
+    for owner in module.modules():
+        for name, buffer in list(owner.named_buffers(recurse=False)):
+            if buffer.is_meta:
+                owner.register_buffer(name, torch.arange(buffer.shape[-1]).expand(buffer.shape), persistent=False)
