@@ -19,6 +19,8 @@ import msgspec
 import psutil
 
 import models
+from app.files import write_atomically
+from models.machine import DeviceFacts
 from models.planning import ProbeReport
 
 PROBE_SECONDS = 60.0
@@ -165,6 +167,20 @@ def probe_engine(python: str, timeout: float = PROBE_SECONDS) -> ProbeReport | P
     except subprocess.TimeoutExpired:
         return _hung(process, timeout)
     return _answer(process.returncode, out, err.decode("utf-8", "replace")[-_DETAIL_CHARS:].strip())
+
+
+def remember(path: Path, device: DeviceFacts) -> None:
+    """Keep what is known of the device, so that fit can be told before an engine has started. Failing is no matter."""
+    with contextlib.suppress(OSError):
+        write_atomically(path, msgspec.json.encode(device))
+
+
+def remembered(path: Path) -> DeviceFacts | None:
+    """What ``remember`` kept; None when there is nothing that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=DeviceFacts)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:

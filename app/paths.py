@@ -39,6 +39,36 @@ class Paths:
         """One locked file for each running program, so that a later start knows which jobs are orphans."""
         return self.data / "sessions"
 
+    @property
+    def models(self) -> Path:
+        """Copies of weight files and model folders that people gave us, in a folder for each kind."""
+        return self.data / "models"
+
+    @property
+    def singles(self) -> Path:
+        """Folders of configurations through which single-file checkpoints are used; can be made again."""
+        return self.cache / "singles"
+
+    @property
+    def known(self) -> Path:
+        """What folders and files were found to be; can be found out again."""
+        return self.cache / "known.msgpack"
+
+    @property
+    def checked(self) -> Path:
+        """When which weights were last found to match their checksums."""
+        return self.data / "checked.json"
+
+    @property
+    def machine(self) -> Path:
+        """What was last known of the device models run on."""
+        return self.data / "machine.json"
+
+    @property
+    def hub(self) -> Path:
+        """Small notes of the hub process."""
+        return self.data / "hub"
+
     def create(self) -> Paths:
         for folder in (self.config, self.data, self.cache, self.logs, self.pictures, self.outbox, self.sessions):
             folder.mkdir(parents=True, exist_ok=True)
