@@ -87,7 +87,9 @@ class PullSpec(msgspec.Struct, frozen=True):
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
     """First message. ``cache`` is the hub cache folder, ``state`` a folder of ours for small notes, ``endpoint`` empty
-    for the usual one; ``parallel`` how many files at once; ``min_free`` bytes of the disk that are never used up."""
+    for the usual one; ``parallel`` how many files at once, over all pulls; ``min_free`` bytes of the disk that are
+    never used up. A connection without a byte for ``stall_seconds`` is made anew; a pull without one for
+    ``patience_seconds`` fails."""
 
     version: int
     cache: str
@@ -95,6 +97,8 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
     endpoint: str = ""
     parallel: int = 3
     min_free: int = 500_000_000
+    stall_seconds: float = 30.0
+    patience_seconds: float = 300.0
 
 
 class Describe(msgspec.Struct, frozen=True, tag=True):
@@ -133,6 +137,9 @@ class Discard(msgspec.Struct, frozen=True, tag=True):
 class SignIn(msgspec.Struct, frozen=True, tag=True):
     request: str
     token: str
+
+    def __repr__(self) -> str:
+        return f"SignIn({self.request!r}, ...)"  # a token never lands in a log
 
 
 class SignOut(msgspec.Struct, frozen=True, tag=True):

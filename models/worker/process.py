@@ -1,16 +1,14 @@
-"""What a worker does to its own process before anything else: guarded pipes, no network, death with its parent."""
+"""What a worker does to its own process before anything else: no network, guarded pipes, death with its parent."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import faulthandler
 import os
 import signal
 import sys
 from typing import BinaryIO
 
-_PR_SET_PDEATHSIG = 1
+from models.guard import die_with_parent, guard_streams
 
 OFFLINE = {
     # Only the downloader talks to the network; these make every hub client in this process refuse.
@@ -28,34 +26,8 @@ OFFLINE = {
 }
 
 
-def guard_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Take the two pipes for ourselves, and point 0 and 1 elsewhere: a stray ``print`` lands in the log.
-
-    Returns the streams to read requests from and to write messages to.
-    """
-    requests = os.fdopen(os.dup(0), "rb", buffering=0)
-    messages = os.fdopen(os.dup(1), "wb")
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.setmode(requests.fileno(), os.O_BINARY)
-        msvcrt.setmode(messages.fileno(), os.O_BINARY)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)
-    return requests, messages
-
-
-def die_with_parent() -> None:
-    """Linux ends us when the parent ends, however it ends; elsewhere the end of the request pipe tells (see loop)."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def prepare() -> tuple[BinaryIO, BinaryIO]:
-    """All of the above, before torch is imported. A Ctrl+C in the terminal is the parent's to handle, not ours."""
+    """Offline and guarded, before torch is imported. A Ctrl+C in the terminal is the parent's to handle, not ours."""
     os.environ.update(OFFLINE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     streams = guard_streams()
