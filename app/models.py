@@ -1,63 +1,76 @@
-"""Which models there are: the embedded one, folders the user added, and what other tools left in the hub's cache.
+"""Which models there are: the embedded one, folders and files the user added, other apps' and what lies in the cache.
 
-The form's schema and the verdict whether a model fits this machine are made here too, from the model's own files.
+What is found where is ``app.installed``'s work, done off the owner thread; here its last answer is kept and asked.
 """
 
 from __future__ import annotations
 
 import difflib
-import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
+from app import installed
+from app.cache import default_hub_cache
 from app.events import EventBus, ModelsChanged
+from app.installed import Catalog, EmptyCatalog, ModelEntry, Places, Prepare, Survey, Thing
+from app.known import Known
+from app.paths import Paths
 from app.settings import SettingsStore
-from models import folders, planning
+from app.weights import AddOn
 from models.box import BoxSchema
-from models.card import ModelCard, ModelRef
+from models.card import ModelCard
+from models.catalog.entry import CatalogEntry
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.planning import DeviceFacts
-from models.schemas import schema_of
 
-log = logging.getLogger(__name__)
+__all__ = ["EMBEDDED", "AddOn", "ModelEntry", "Models", "default_hub_cache", "fake_entry"]
 
-Later = Callable[[Callable[[], dict[str, "ModelEntry"]], Callable[[dict[str, "ModelEntry"]], None]], None]
+Later = Callable[[Callable[[], Survey], Callable[[Survey], None]], None]
 """Does the first function elsewhere, then calls the second with its answer on the owner thread."""
 
-EMBEDDED = "pocket"
-INDEX = "model_index.json"
-
-
-class ModelEntry(msgspec.Struct, frozen=True):
-    """A model as the picker shows it. Without a schema it cannot be run, and ``problem`` says why.
-
-    ``fit`` is "fast", "offload", "too_large" or "unknown" for the device ``Models.device``.
-    """
-
-    card: ModelCard
-    schema: BoxSchema | None = None
-    problem: ErrorInfo | None = None
-    fit: str = "unknown"
+EMBEDDED = installed.EMBEDDED
+INDEX = installed.INDEX
 
 
 class Models:
     """All models on this computer. Looking one up reads a few small files, no weights."""
 
     def __init__(
-        self, settings: SettingsStore, events: EventBus, assets: Path, hub_cache: Path, later: Later | None = None
+        self,
+        settings: SettingsStore,
+        events: EventBus,
+        assets: Path,
+        hub_cache: Path,
+        later: Later | None = None,
+        paths: Paths | None = None,
+        catalog: Catalog | None = None,
+        prepare: Prepare | None = None,
+        allowed: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        """``later(work, then)`` does ``work`` off the owner thread; without it everything is looked up at once."""
+        """``later(work, then)`` does ``work`` off the owner thread; without it everything is looked up at once.
+
+        ``hub_cache`` is used unless the settings name another; ``paths`` is where copies and notes lie (without it
+        there are none); ``prepare`` is ``models.singles.prepare``, ``allowed`` the pickled files that may be read.
+        """
         self._settings = settings
         self._events = events
         self._assets = assets
         self._hub_cache = hub_cache
         self._later = later
+        self._paths = paths
+        self._catalog = catalog or EmptyCatalog()
+        self._prepare = prepare
+        self._allowed = allowed
         self._device: DeviceFacts | None = None
-        self._known: dict[str, ModelEntry] = {}
+        self.known = Known(paths.known if paths else None)
+        self._things: dict[str, Thing] = {}
+        self._entries: dict[str, ModelEntry] = {}
+        self._folded: dict[str, str] = {}
+        self._trouble: ErrorInfo | None = None
         self._looked = False
+
+    # -- asking --
 
     def entries(self) -> list[ModelEntry]:
         """Every model found so far, the embedded one first; broken ones too, with their problem.
@@ -65,37 +78,59 @@ class Models:
         With ``later`` the first call knows the embedded model only; the others are announced by ``ModelsChanged``.
         """
         if not self._looked and self._later is None:
-            self._found(self._look())
+            self._found(self.survey())
         self._know_embedded()
-        return list(self._known.values())
+        return list(self._entries.values())
+
+    def addons(self) -> list[AddOn]:
+        """LoRAs, VAEs, embeddings, ControlNets, upscalers... found so far, those that cannot be used too."""
+        if not self._looked and self._later is None:
+            self._found(self.survey())
+        return [thing.addon for thing in self._things.values() if thing.addon is not None]
+
+    @property
+    def trouble(self) -> ErrorInfo | None:
+        """FOLDER_GONE while the chosen cache is not there; its models stay listed with this problem."""
+        return self._trouble
+
+    @property
+    def cache(self) -> Path:
+        """The hub cache in use."""
+        chosen = self._settings.value.models_cache
+        return Path(chosen).expanduser() if chosen else self._hub_cache
 
     def knows(self, model_id: str) -> bool:
         """Whether ``get`` answers at once, without looking through folders."""
-        return model_id in self._known
+        return self._known_id(model_id) in self._entries
+
+    def id_of(self, entry: CatalogEntry) -> str:
+        """What Create knows a catalog entry's model by (an add-on's id for an add-on); empty if it is not here."""
+        for thing in self._things.values():
+            same_file = not entry.file or not thing.file or thing.file == entry.file
+            if same_file and thing.repo.casefold() == entry.repo.casefold() and (thing.entry or thing.addon):
+                return thing.id
+        return ""
 
     def get(self, model_id: str) -> ModelEntry:
-        """The entry called ``model_id``, which may also be the path of a model folder.
+        """The entry called ``model_id``: its own id, a catalog id, a repository in any capitals, or a folder's or
+        file's path.
 
         Raises:
-            AtelierError: MODEL_NOT_INSTALLED, naming near ids.
+            AtelierError: MODEL_INCOMPLETE for one whose download is not finished; MODEL_NOT_INSTALLED, naming near
+                ids; for a file, what is wrong with it.
         """
         self._know_embedded()
-        if model_id in self._known:
-            return self._known[model_id]
+        if (known := self._known_id(model_id)) in self._entries:
+            return self._entries[known]
         folder = Path(model_id).expanduser()
         if (folder / INDEX).is_file():
-            return self._entry(str(folder.resolve()), folder.resolve(), "")
+            folder = folder.resolve()
+            return installed.Judge(self.known, self._device).entry(str(folder), folder)
         if not self._looked:
-            self._found(self._look())
-        if model_id in self._known:
-            return self._known[model_id]
-        near = difflib.get_close_matches(model_id, self._known, n=1)
-        detail = f"Did you mean {near[0]}?" if near else f"Models here: {', '.join(self._known) or 'none'}."
-        raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, detail, model=model_id)
-
-    def _know_embedded(self) -> None:
-        if not self._known:
-            self._known = self._look(embedded_only=True)
+            self._found(self.survey())
+        if (known := self._known_id(model_id)) in self._entries:
+            return self._entries[known]
+        raise self._not_here(model_id)
 
     def runnable(self, model_id: str) -> tuple[ModelCard, BoxSchema]:
         """Card and schema of a model that can be run; raises AtelierError with the reason for one that cannot."""
@@ -105,6 +140,12 @@ class Models:
         assert entry.schema is not None
         return entry.card, entry.schema
 
+    def thing(self, key: str) -> Thing | None:
+        """What storage knows a model or add-on by, as far as it was found."""
+        return self._things.get(key) or self._things.get(self._known_id(key))
+
+    # -- changing --
+
     def add_folder(self, folder: Path) -> ModelEntry:
         """Remember a model folder, or a folder that holds several; returns (the first) entry.
 
@@ -112,16 +153,21 @@ class Models:
             AtelierError: MODEL_UNSUPPORTED if no diffusers folder is there, or the model's own problem.
         """
         folder = folder.expanduser().resolve()
-        found = list(_models_in(folder))
-        if not found:
-            raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, f"no {INDEX} in it", model=folder.name, pipeline="no model")
-        entry = self._entry(str(found[0]), found[0], "")
-        if entry.problem is not None and len(found) == 1:
-            raise AtelierError.from_info(entry.problem)
+        entry = self.look_at_folder(folder)
         paths = self._settings.value.model_folders
         if str(folder) not in paths:
             self._settings.change(model_folders=(*paths, str(folder)))
         self.refresh()
+        return entry
+
+    def look_at_folder(self, folder: Path) -> ModelEntry:
+        """The (first) model of a folder that could be added; raises as ``add_folder``. Any thread."""
+        found = list(installed.models_in(folder))
+        if not found:
+            raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, f"no {INDEX} in it", model=folder.name, pipeline="no model")
+        entry = installed.Judge(self.known, self._device).entry(str(found[0]), found[0])
+        if entry.problem is not None and len(found) == 1:
+            raise AtelierError.from_info(entry.problem)
         return entry
 
     def remove_folder(self, folder: str) -> None:
@@ -134,56 +180,76 @@ class Models:
         """Look again, and judge what fits by ``device`` from now on."""
         self._device = device or self._device
         if self._later is None:
-            self._found(self._look())
+            self._found(self.survey())
         else:
-            self._later(self._look, self._found)
+            self._later(self.survey, self._found)
 
-    def _look(self, embedded_only: bool = False) -> dict[str, ModelEntry]:
+    # -- looking --
+
+    def survey(self) -> Survey:
         """Read what is on the disk. Touches nothing else, so it may run on any thread."""
-        found = {}
-        for model_id, folder, revision in self._folders():
-            found[model_id] = self._entry(model_id, folder, revision)
-            if embedded_only:
-                break
-        if os.environ.get("ATELIER_FAKE") == "1":
-            found["fake"] = fake_entry()
-        return found
+        return installed.survey(self._places(), self.known, self._catalog, self._device, self._prepare)
 
-    def _found(self, known: dict[str, ModelEntry]) -> None:
-        self._known, self._looked = known, True
+    def _places(self) -> Places:
+        settings = self._settings.value
+        return Places(
+            assets=self._assets,
+            cache=self.cache,
+            folders=settings.model_folders,
+            files=settings.model_files,
+            sources=settings.sources,
+            copies=self._paths.models if self._paths else None,
+            skeletons=self._paths.singles if self._paths else None,
+            allowed=self._allowed(),
+            cache_wanted=bool(settings.models_cache),
+        )
+
+    def _found(self, survey: Survey) -> None:
+        self._things = {thing.id: thing for thing in reversed(survey.things)}
+        self._things = dict(reversed(self._things.items()))
+        self._trouble = survey.trouble
+        self._looked = True
+        self._list({key: thing.entry for key, thing in self._things.items() if thing.entry is not None})
         self._events.emit(ModelsChanged())
 
-    def _folders(self) -> Iterator[tuple[str, Path, str]]:
-        """Id, folder and revision ("" when it has to be worked out) of every model, the embedded one first."""
-        embedded = self._assets / EMBEDDED
-        if (embedded / INDEX).is_file():
-            yield EMBEDDED, embedded, ""
-        for added in self._settings.value.model_folders:
-            for folder in _models_in(Path(added)):
-                yield str(folder), folder, ""
-        yield from hub_models(self._hub_cache)
+    def _list(self, entries: dict[str, ModelEntry]) -> None:
+        if os.environ.get("ATELIER_FAKE") == "1":
+            entries["fake"] = fake_entry()
+        self._entries = entries
+        self._folded = {key.casefold(): key for key in reversed(entries)}
 
-    def _entry(self, model_id: str, folder: Path, revision: str) -> ModelEntry:
-        about = folders.read_about(folder)
-        name = about.name or (model_id if model_id == EMBEDDED else folders.folder_name(folder))
-        card = ModelCard(ModelRef(model_id, name, "diffusers", str(folder), revision))
-        try:
-            info = folders.inspect(folder, name)
-            card = ModelCard(
-                ref=msgspec.structs.replace(card.ref, revision=revision or info.revision),
-                summary=about.summary,
-                licence=about.licence,
-                pipeline=info.pipeline,
-                examples=about.examples,
-                size_bytes=info.total_bytes,
-            )
-            schema = schema_of(info)
-        except AtelierError as error:
-            return ModelEntry(card, problem=error.info)
-        except OSError as error:
-            return ModelEntry(card, problem=ErrorInfo(ErrorCode.MODEL_INCOMPLETE, {"model": name, "file": str(error)}))
-        fit = "unknown" if self._device is None else planning.verdict(info.needs, self._device).fit.value
-        return ModelEntry(card, schema, fit=fit)
+    def _know_embedded(self) -> None:
+        if not self._entries:
+            entry = installed.embedded(self._places(), self.known, self._device)
+            self._list({EMBEDDED: entry} if entry is not None else {})
+
+    def _known_id(self, wanted: str) -> str:
+        """The id that an id in other capitals, or a catalog id, stands for; ``wanted`` itself if none does."""
+        if wanted in self._entries:
+            return wanted
+        if (same := self._folded.get(wanted.casefold())) is not None:
+            return same
+        entry = self._catalog.get(wanted) or self._catalog.get(wanted.lower())
+        return (self.id_of(entry) if entry is not None else "") or wanted
+
+    def _not_here(self, model_id: str) -> AtelierError:
+        """Why there is no such model: it is unfinished, only in the catalog, or nowhere."""
+        entry = self._catalog.get(model_id) or self._catalog.get(model_id.lower())
+        repo = entry.repo if entry is not None else model_id
+        for thing in self._things.values():
+            wanted = repo.casefold() in (thing.repo.casefold(), thing.id.casefold())
+            if wanted and thing.problem is not None:
+                return AtelierError.from_info(thing.problem)
+            if wanted and thing.repo:
+                return AtelierError(ErrorCode.MODEL_UNSUPPORTED, thing.path, model=thing.name, pipeline=thing.role)
+        if self._trouble is not None:
+            return AtelierError.from_info(self._trouble)
+        if entry is not None:
+            detail = f"It can be downloaded: atelier models pull {entry.id}"
+            return AtelierError(ErrorCode.MODEL_NOT_INSTALLED, detail, model=entry.name)
+        near = difflib.get_close_matches(model_id, self._entries, n=1)
+        detail = f"Did you mean {near[0]}?" if near else f"Models here: {', '.join(self._entries) or 'none'}."
+        return AtelierError(ErrorCode.MODEL_NOT_INSTALLED, detail, model=model_id)
 
 
 def fake_entry() -> ModelEntry:
@@ -191,33 +257,3 @@ def fake_entry() -> ModelEntry:
     from models.painter import CARD, SCHEMA
 
     return ModelEntry(CARD, SCHEMA, fit="fast")
-
-
-def hub_models(cache: Path) -> Iterator[tuple[str, Path, str]]:
-    """Diffusers repositories in a hub cache: id, snapshot folder of the newest ref, commit."""
-    for repo in sorted(cache.glob("models--*--*")):
-        refs = repo / "refs" / "main"
-        try:
-            commit = refs.read_text(encoding="utf-8").strip() if refs.is_file() else ""
-            snapshots = [repo / "snapshots" / commit] if commit else sorted((repo / "snapshots").glob("*"))
-            for folder in snapshots:
-                if (folder / INDEX).is_file():
-                    yield repo.name.removeprefix("models--").replace("--", "/", 1), folder, folder.name
-                    break
-        except OSError:
-            log.warning("cannot read %s", repo)
-
-
-def default_hub_cache() -> Path:
-    """Where huggingface_hub keeps its cache; read from the same variables, without importing it."""
-    if os.environ.get("HF_HUB_CACHE"):
-        return Path(os.environ["HF_HUB_CACHE"])
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
-    return Path(home).expanduser() / "hub"
-
-
-def _models_in(folder: Path) -> Iterator[Path]:
-    if (folder / INDEX).is_file():
-        yield folder
-    elif folder.is_dir():
-        yield from sorted(index.parent for index in folder.glob(f"*/{INDEX}"))
