@@ -20,10 +20,12 @@ from app.settings import SettingsStore
 from app.states import JOB_MOVES, EngineState, JobState, move
 from models.box import BoxSchema
 from models.card import ModelCard, ModelRef
+from models.catalog.entry import CatalogEntry
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.inputs import MISSING, Input, InputSpec, Kind
 from models.planning import Backend, DeviceFacts
 from ui.demo_pictures import encoded, landscape, noisy
+from ui.demo_weights import DemoWeights
 
 GIB = 2**30
 GPU = DeviceFacts(Backend.CUDA, 0, "GeForce RTX 3060", 12 * GIB, int(3.9 * GIB), 32 * GIB, 20 * GIB)
@@ -260,6 +262,9 @@ class DemoCore:
         self.queue = DemoQueue(self)
         self.library = DemoLibrary()
         self.engine = DemoEngine(self)
+        self.weights = DemoWeights(self.events, self.settings, self._installed)
+        self.downloads, self.offers, self.hub = self.weights.downloads, self.weights.offers, self.weights.hub
+        self.storage, self.imports = self.weights.storage, self.weights.imports
         self.seconds = seconds
         self.started = self.closed = False
         self.cancelled: list[str] = []
@@ -276,6 +281,14 @@ class DemoCore:
 
     def estimate(self, model_id: str) -> float | None:
         return self.seconds
+
+    def _installed(self, entry: CatalogEntry) -> None:
+        """A download is done: Create can use it from now on."""
+        if entry.is_model and all(known.card.id != entry.repo for known in self.models.all):
+            ref = ModelRef(entry.repo, entry.name, "diffusers")
+            card = ModelCard(ref, entry.summary, entry.licence.name, size_bytes=entry.download_bytes)
+            self.models.all.append(DemoEntry(card, full_schema(), fit="fast"))
+        self.events.emit(announced.ModelsChanged())
 
     # playing the engine
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
 
 _CONTEXT = "atelier"
 
@@ -36,6 +36,32 @@ def gigabytes(count: int) -> str:
     """Bytes as gigabytes with one decimal, without the unit."""
     value = count / 2**30
     return f"{value:.1f}".removesuffix(".0") if value < 100 else f"{value:.0f}"
+
+
+def file_size(count: int) -> str:
+    """Bytes of files with their unit, in powers of 1000 as the hub and most file managers count them."""
+    for unit, least in (("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)):
+        if count >= least or unit == "KB":
+            value = count / least
+            digits = 1 if value < 100 and unit == "GB" else 0
+            words = f"{value:.{digits}f}".removesuffix(".0")
+            return tr("{n} {unit}", n=words, unit=unit)
+    raise AssertionError(count)
+
+
+def day(seconds: float) -> str:
+    """A date without its time, as the user's system writes it."""
+    return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(seconds)).date(), QLocale.FormatType.ShortFormat)
+
+
+def ago(seconds: float, now: float) -> str:
+    """ "today", "yesterday", "12 days ago", then the date."""
+    days = int((now - seconds) // 86400)
+    if days < 1:
+        return tr("today")
+    if days == 1:
+        return tr("yesterday")
+    return tr("{n} days ago", n=days) if days < 60 else day(seconds)
 
 
 def number(value: float) -> str:

@@ -14,6 +14,12 @@ def open_folder(folder: str) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(folder))
 
 
+def open_link(url: str) -> None:
+    """Open a page in the browser; anything that is no web address is left alone."""
+    if url.startswith(("https://", "http://")):
+        QDesktopServices.openUrl(QUrl(url))
+
+
 def reveal(path: str) -> None:
     """Show the file in the file manager, selected where the system can do that."""
     if sys.platform == "win32":

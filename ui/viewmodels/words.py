@@ -15,7 +15,10 @@ from ui.i18n import duration, gigabytes, tr
 
 @dataclass(frozen=True)
 class ErrorView:
-    """An error as its card shows it. ``action`` is a value of ``app.messages.Action``; empty means no button."""
+    """An error as its card shows it. ``action`` is a value of ``app.messages.Action``; empty means no button.
+
+    ``link`` is the page that the error is about, ``model`` the one it asks for, where it says so.
+    """
 
     sentence: str
     advice: str
@@ -23,6 +26,8 @@ class ErrorView:
     action_words: str
     detail: str
     subject: str = ""
+    link: str = ""
+    model: str = ""
 
 
 def error_view(error: ErrorInfo, subject: str = "") -> ErrorView:
@@ -34,6 +39,8 @@ def error_view(error: ErrorInfo, subject: str = "") -> ErrorView:
         tr(ACTION_WORDS[plain.action]),
         _detail(error),
         subject,
+        str(error.facts.get("url", "")),
+        str(error.facts.get("base", "") or error.facts.get("model", "")),
     )
 
 

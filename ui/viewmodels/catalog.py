@@ -1,0 +1,450 @@
+"""The catalog as it is browsed: search, filters and order, the shelves, and what the hub finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.events import OffersChanged, SettingsChanged
+from app.hub_protocol import Hit, PullSpec
+from app.links import parse_link
+from app.messages import words
+from app.weights import Offer, Status
+from models.catalog.entry import CatalogEntry, Role, Use
+from models.errors import ErrorInfo
+from models.machine import Fit
+from ui.i18n import file_size, plural, tr
+from ui.viewmodels.board import BoardModel, CardView, Section
+from ui.viewmodels.offer_words import USES, fit_badge, role_icon, role_words, state_words, use_of
+from ui.viewmodels.ports import CorePort, WeightsPort
+
+HUB_DELAY_MS = 400
+LEAST_QUERY = 2
+GB = 1_000_000_000
+REPO = "repo:"
+"""Begins the keys of cards that stand for a repository of the hub, not for a catalog entry."""
+
+HELPERS = frozenset({Role.DEPTH, Role.BACKGROUND, Role.CAPTION, Role.SEGMENTATION})
+PARTS = frozenset({Role.VAE, Role.PREVIEW, Role.EMBEDDING, Role.TEXT_ENCODER})
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is shown; empty strings mean everything."""
+
+    role: str = ""
+    use: str = ""
+    size: str = ""
+    fit: str = ""
+    installed: bool = False
+
+    @property
+    def any(self) -> bool:
+        return self != Filters()
+
+
+@dataclass(frozen=True)
+class Option:
+    """One line of a filter's menu, and what the filter's button says while it is chosen."""
+
+    value: str
+    words: str
+    short: str = ""
+
+
+def filter_options(name: str) -> list[Option]:
+    """The choices of a filter, the first meaning all."""
+    return {"role": _role_options, "use": _use_options, "size": _size_options, "fit": _fit_options, "sort": _sorts}[
+        name
+    ]()
+
+
+def _role_options() -> list[Option]:
+    names = (Role.TEXT_TO_IMAGE, Role.EDIT, Role.INPAINT, Role.LORA, Role.CONTROLNET, Role.IP_ADAPTER, Role.UPSCALER)
+    found = [Option("", tr("Every task"), tr("Task")), *(Option(name.value, role_words(name)) for name in names)]
+    return [*found, Option("helpers", tr("Helpers")), Option("parts", tr("Parts"))]
+
+
+def _use_options() -> list[Option]:
+    return [
+        Option("", tr("Every licence"), tr("Licence")),
+        Option("commercial", tr("Commercial use"), tr("Commercial use")),
+        Option("conditions", tr("Commercial use, also with conditions"), tr("Commercial use")),
+        Option("outputs", tr("Pictures may be sold"), tr("Pictures may be sold")),
+        Option("research", tr("Research only"), tr("Research only")),
+    ]
+
+
+def _size_options() -> list[Option]:
+    limits = [Option(str(n), tr("Up to {n} GB", n=n)) for n in (1, 5, 10, 20)]
+    return [Option("", tr("Every size"), tr("Size")), *limits, Option("-20", tr("More than 20 GB"))]
+
+
+def _fit_options() -> list[Option]:
+    return [
+        Option("", tr("Runs or not"), tr("Fit")),
+        Option("fast", tr("Runs fast")),
+        Option("runs", tr("Runs, also slower"), tr("Runs")),
+        Option("too_large", tr("Too large")),
+    ]
+
+
+def _sorts() -> list[Option]:
+    return [
+        Option("", tr("Recommended first"), tr("Recommended")),
+        Option("small", tr("Smallest first"), tr("Smallest")),
+        Option("new", tr("Newest first"), tr("Newest")),
+        Option("name", tr("By name"), tr("Name")),
+    ]
+
+
+_USES_OF = {
+    "commercial": {Use.COMMERCIAL},
+    "conditions": {Use.COMMERCIAL, Use.CONDITIONS},
+    "outputs": {Use.COMMERCIAL, Use.CONDITIONS, Use.OUTPUTS},
+    "research": {Use.RESEARCH},
+}
+_SORT_KEYS: dict[str, Callable[[Offer], tuple[object, ...]]] = {
+    "small": lambda offer: (offer.entry.download_bytes or 1 << 60,),
+    "name": lambda offer: (offer.entry.name.lower(),),
+}
+
+
+def _roles(value: str) -> frozenset[Role]:
+    if value in ("helpers", "parts"):
+        return HELPERS if value == "helpers" else PARTS
+    return frozenset({Role(value)})
+
+
+def passes(filters: Filters) -> Callable[[Offer], bool]:
+    """The test that the filters mean; made once for each search."""
+    tests: list[Callable[[Offer], bool]] = []
+    if filters.role:
+        roles = _roles(filters.role)
+        tests.append(lambda offer: offer.entry.role in roles or not roles.isdisjoint(offer.entry.also))
+    if filters.use:
+        uses = _USES_OF[filters.use]
+        tests.append(lambda offer: offer.entry.licence.use in uses)
+    if filters.size:
+        limit = int(filters.size) * GB
+        tests.append(
+            lambda offer: offer.entry.download_bytes > -limit if limit < 0 else 0 < offer.entry.download_bytes <= limit
+        )
+    if filters.fit:
+        fits = {"fast": {Fit.FAST}, "runs": {Fit.FAST, Fit.OFFLOAD}, "too_large": {Fit.TOO_LARGE}}[filters.fit]
+        tests.append(lambda offer: offer.verdict is not None and offer.verdict.fit in fits)
+    if filters.installed:
+        tests.append(lambda offer: offer.status is not Status.AVAILABLE)
+    return lambda offer: all(test(offer) for test in tests)
+
+
+class CatalogVM(QObject):
+    """``changed`` comes when the sections, the filters or the empty state are others."""
+
+    changed = Signal()
+
+    def __init__(self, core: CorePort, weights: WeightsPort, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._core, self._weights = core, weights
+        self.query = ""
+        self.filters = Filters()
+        self.sort = ""
+        self._expanded: set[str] = set()
+        self._hits: dict[str, Hit] = {}
+        self._found: tuple[str, ...] = ()
+        self._hub_state = ""  # "", "waiting", "done", or the sentence of what went wrong
+        self._asked = ""
+        self._count = 0
+        self.board = BoardModel(self._card, self)
+        self._timer = QTimer(self, singleShot=True, interval=HUB_DELAY_MS)
+        self._timer.timeout.connect(self.search_hub)
+        self._ends = [
+            core.events.subscribe(OffersChanged, self._offers_changed),
+            core.events.subscribe(SettingsChanged, self._settings_changed),
+        ]
+        self.refresh()
+
+    def close(self) -> None:
+        self._timer.stop()
+        for end in self._ends:
+            end()
+
+    @property
+    def offline(self) -> bool:
+        return self._weights.hub.offline
+
+    # what is asked for
+
+    def set_query(self, text: str) -> None:
+        """Search the catalog at once, the hub when the typing pauses."""
+        text = " ".join(text.split())
+        if text == self.query:
+            return
+        self.query = text
+        self._expanded.clear()
+        self._forget_hub()
+        self.refresh()
+
+    def set_filter(self, name: str, value: str | bool) -> None:
+        """``name`` is a field of ``Filters``, or "sort"."""
+        if name == "sort":
+            self.sort = str(value)
+        else:
+            self.filters = replace(self.filters, **{name: value})  # type: ignore[arg-type]
+        self._forget_hub()
+        self.refresh()
+
+    def clear_filters(self) -> None:
+        self.filters = Filters()
+        self._forget_hub()
+        self.refresh()
+
+    def clear(self) -> bool:
+        """Back to the shelves; False when they are shown already."""
+        if not self.query and not self.filters.any:
+            return False
+        self.query, self.filters = "", Filters()
+        self._forget_hub()
+        self.refresh()
+        return True
+
+    def expand(self, section: str) -> None:
+        """Show the whole of a shelf, or only its first row again."""
+        self._expanded ^= {section}
+        self.refresh()
+
+    # what is shown
+
+    @property
+    def shelved(self) -> bool:
+        """True while nothing is searched or filtered, so that the shelves stand first."""
+        return not self.query and not self.filters.any and not self.sort
+
+    def count_words(self) -> str:
+        return plural("{n} model or add-on", "{n} models and add-ons", self._count)
+
+    def nothing(self) -> bool:
+        """Nothing is found here, and nothing is awaited."""
+        return not self.board.rowCount() and self._hub_state != "waiting" and not self._timer.isActive()
+
+    def nothing_words(self) -> tuple[str, str]:
+        """What to say then, and what can be done about it."""
+        if not self._weights.offers.all():
+            return tr("The catalog is empty"), tr("It could not be read. Models can still be added from disk.")
+        about = (
+            tr("Nothing matches “{query}”", query=self.query[:80])
+            if self.query
+            else tr("Nothing matches these filters")
+        )
+        if self.filters.any:
+            return about, tr("Fewer filters show more.")
+        if self.offline:
+            return about, tr("Atelier is offline; the model hub has many more.")
+        return about, tr("Try other words, or paste the address of a model on the hub.")
+
+    def link(self) -> PullSpec | None:
+        """The repository that the query names, if it names one."""
+        return parse_link(self.query) if self.query else None
+
+    def refresh(self) -> None:
+        """Work out the sections anew."""
+        offers = self._ordered()
+        self._count = len(offers)
+        sections = self._shelves(offers) if self.shelved else self._results(offers)
+        if self._may_ask_hub() and self._asked != self.query and not self._timer.isActive():
+            self._timer.start()
+        self.board.show(sections)
+        self.changed.emit()
+
+    def _ordered(self) -> list[Offer]:
+        found = self._weights.offers.search(self.query)
+        if self.filters.any:
+            test = passes(self.filters)
+            found = [offer for offer in found if test(offer)]
+        if self.sort == "new":
+            found.sort(key=lambda offer: offer.entry.released, reverse=True)
+        elif self.sort in _SORT_KEYS:
+            found.sort(key=_SORT_KEYS[self.sort])
+        return found
+
+    def _shelves(self, offers: list[Offer]) -> Iterable[Section]:
+        for shelf in self._weights.offers.shelves():
+            if shelf.entries:
+                key = f"shelf:{shelf.id}"
+                once = key not in self._expanded
+                yield Section(key, tr(shelf.title), tr(shelf.summary), shelf.entries, row_only=once)
+        groups = (
+            ("models", tr("All models"), [o.entry.id for o in offers if o.entry.is_model]),
+            (
+                "addons",
+                tr("Add-ons"),
+                [o.entry.id for o in offers if not o.entry.is_model and o.entry.role not in HELPERS],
+            ),
+            ("helpers", tr("Helpers"), [o.entry.id for o in offers if o.entry.role in HELPERS]),
+        )
+        for key, title, keys in groups:
+            if keys:
+                yield Section(key, title, "", tuple(keys))
+
+    def _results(self, offers: list[Offer]) -> Iterable[Section]:
+        spec = self.link()
+        if spec is not None:
+            yield Section("link", tr("On the hub"), "", (f"{REPO}{spec.repo}",))
+        if offers:
+            yield Section("found", tr("In the catalog"), "", tuple(offer.entry.id for offer in offers))
+        if spec is None and self._may_ask_hub():
+            yield self._hub_section()
+
+    def _hub_section(self) -> Section:
+        title = tr("On the hub")
+        known = {offer.entry.repo for offer in self._weights.offers.all()} if self._found else set()
+        keys = tuple(f"{REPO}{repo}" for repo in self._found if repo not in known)
+        if self._hub_state == "done":
+            note = "" if keys else tr("The hub has nothing more for this.")
+            return Section("hub", title, tr("Made by others, not checked by Atelier") if keys else "", keys, note=note)
+        if self._hub_state in ("", "waiting"):
+            return Section("hub", title, tr("Searching"), waiting=3)
+        return Section("hub", title, note=self._hub_state)
+
+    # the hub
+
+    def _may_ask_hub(self) -> bool:
+        wide = not self.filters.installed and not self.filters.size and not self.filters.fit and not self.filters.use
+        return len(self.query) >= LEAST_QUERY and not self.offline and wide and self.link() is None
+
+    def search_hub(self) -> None:
+        """Ask the hub now, whatever is found here."""
+        self._timer.stop()
+        if not self._may_ask_hub():
+            return
+        query = self._asked = self.query
+        self._hub_state = "waiting"
+        self.refresh()
+        role = self.filters.role if self.filters.role not in ("", "helpers", "parts") else ""
+        self._weights.hub.search(query, role, lambda hits: self._arrived(query, hits), lambda e: self._failed(query, e))
+
+    def search_hub_for_all(self) -> None:
+        """Without the filters, which the hub knows nothing of."""
+        self.filters = Filters()
+        self._forget_hub()
+        self.search_hub()
+
+    def _arrived(self, query: str, hits: tuple[Hit, ...]) -> None:
+        if query != self._asked:
+            return  # the answer to words that were typed over
+        self._hits.update({hit.repo: hit for hit in hits})
+        self._found = tuple(hit.repo for hit in hits)
+        self._hub_state = "done"
+        self.refresh()
+
+    def _failed(self, query: str, error: ErrorInfo) -> None:
+        if query == self._asked:
+            plain = words(error)
+            self._hub_state = f"{tr(plain.sentence)} {tr(plain.advice)}".strip()
+            self.refresh()
+
+    def _forget_hub(self) -> None:
+        self._timer.stop()
+        self._found, self._hub_state, self._asked = (), "", ""
+
+    # cards
+
+    def hit(self, repo: str) -> Hit | None:
+        return self._hits.get(repo)
+
+    def _card(self, key: str) -> CardView | None:
+        if key.startswith(REPO):
+            return self._repo_card(key.removeprefix(REPO))
+        offer = self._weights.offers.get(key)
+        return None if offer is None else offer_card(offer)
+
+    def _repo_card(self, repo: str) -> CardView:
+        hit = self._hits.get(repo)
+        if hit is None:
+            look = tr("Look at {repo}", repo=repo)
+            return CardView(
+                f"{REPO}{repo}",
+                "globe",
+                look,
+                tr("Reads what it is, how large, and whether it runs here."),
+                tooltip=repo,
+            )
+        return hit_card(hit)
+
+    def _offers_changed(self, event: OffersChanged) -> None:
+        if event.ids and not self.filters.installed:
+            self.board.forget(event.ids)
+            return
+        self.board.forget(event.ids or None)
+        self.refresh()
+
+    def _settings_changed(self, event: SettingsChanged) -> None:
+        if "offline" in event.names:
+            self._forget_hub()
+            self.refresh()
+
+
+def offer_card(offer: Offer) -> CardView:
+    entry = offer.entry
+    fit, tone = fit_badge(offer.verdict)
+    state, state_tone, fraction = state_words(offer)
+    badge, badge_tone, _ = USES[entry.licence.use]
+    size = file_size(entry.download_bytes) if entry.download_bytes else ""
+    if not entry.is_model:
+        fit, tone = role_words(entry.role), ""
+    lines = [entry.name, _short(entry.summary), f"{tr(badge)} ({entry.licence.name})"]
+    return CardView(
+        entry.id,
+        role_icon(entry.role),
+        entry.name,
+        entry.summary,
+        fit,
+        tone,
+        size,
+        tr(badge),
+        badge_tone if entry.licence.use is not Use.COMMERCIAL else "",
+        state or (tr("Ask first") if entry.gated else ""),
+        state_tone,
+        fraction,
+        "\n".join(line for line in lines if line),
+    )
+
+
+def hit_card(hit: Hit) -> CardView:
+    badge, tone, _ = USES[use_of(hit.licence)]
+    facts = [hit.pipeline_tag.replace("-", " "), plural("{n} download", "{n} downloads", hit.downloads)]
+    return CardView(
+        f"{REPO}{hit.repo}",
+        "globe",
+        hit.repo.partition("/")[2],
+        tr("by {name}", name=hit.repo.partition("/")[0]),
+        " · ".join(fact for fact in facts if fact),
+        "",
+        "",
+        tr(badge) if hit.licence else "",
+        tone if use_of(hit.licence) is not Use.COMMERCIAL else "",
+        tr("Ask first") if hit.gated else "",
+        "",
+        tooltip=hit.repo,
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) < 240 else text[:239] + "…"
+
+
+def related(entry: CatalogEntry, offers: Iterable[Offer]) -> dict[str, list[CatalogEntry]]:
+    """What goes with ``entry``: few-step versions, what it requires, and add-ons (or models) of its family, by kind."""
+    known = {offer.entry.id: offer.entry for offer in offers}
+    found: dict[str, list[CatalogEntry]] = {
+        "fast": [known[key] for key in entry.fast if key in known],
+        "requires": [known[key] for key in entry.requires if key in known],
+    }
+    taken = {one.id for group in found.values() for one in group}
+    for other in known.values():
+        fits = entry.family in other.fits if entry.is_model else other.is_model and other.family in entry.fits
+        if fits and other.id != entry.id and other.id not in taken:
+            found.setdefault("models" if other.is_model else other.role.value, []).append(other)
+    return {kind: group for kind, group in found.items() if group}
