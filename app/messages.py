@@ -61,7 +61,9 @@ _C = ErrorCode
 _ERRORS: dict[ErrorCode, Words] = {
     _C.INVALID_INPUT: Words("An input is not right.", "Change it and try again.", Action.EDIT_INPUTS),
     _C.PICTURE_UNREADABLE: Words(
-        "The picture {path} could not be read.", "Open it in another program and save it as PNG.", Action.EDIT_INPUTS
+        "The picture {path} cannot be used: {reason}.",
+        "Choose another one, or save it as PNG in another program.",
+        Action.EDIT_INPUTS,
     ),
     _C.MODEL_NOT_INSTALLED: Words(
         "The model “{model}” is not on this computer.",

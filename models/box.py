@@ -344,18 +344,11 @@ def _check_file(spec: InputSpec, value: Any) -> Problem | None:
 
 def unreadable_picture(path: Path) -> str | None:
     """Why ``path`` cannot be used as a picture, as a sentence; None if its header says it can (pixels are not read)."""
-    from PIL import Image, UnidentifiedImageError  # here, since most runs take no picture
+    from models import pictures  # here, since most runs take no picture
 
-    if not path.is_file():
-        return f"there is no file {_quote(str(path))}."
-    try:
-        with Image.open(path):
-            pass
-    except Image.DecompressionBombError:
-        return f"{_quote(path.name)} is too large to be opened safely."
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        return f"{_quote(path.name)} is not a picture Atelier can read, or it is damaged."
-    return None
+    reason = pictures.why_unreadable(path)
+    name = path.name if path.exists() else str(path)
+    return f"{_quote(name)} cannot be used: {reason}." if reason else None
 
 
 def _quote(value: Any) -> str:

@@ -123,9 +123,13 @@ def test_pictures_are_looked_at(tmp_path: Path) -> None:
     text.write_text("hello")
     cut.write_bytes(good.read_bytes()[:30])
     assert SCHEMA.validate({"prompt": "x", "image": str(good)})["image"] == str(good)
-    assert sentences(image=str(text)) == ["Image: “notes.txt” is not a picture Atelier can read, or it is damaged."]
-    assert sentences(image=str(cut)) == ["Image: “cut.png” is not a picture Atelier can read, or it is damaged."]
-    assert sentences(mask=str(tmp_path / "none.png"))[0].startswith("Mask: there is no file")
+    assert sentences(image=str(text)) == [
+        "Image: “notes.txt” cannot be used: it is not a picture, or of a kind Atelier does not know."
+    ]
+    assert sentences(image=str(cut)) == [
+        "Image: “cut.png” cannot be used: it is not a picture, or of a kind Atelier does not know."
+    ]
+    assert "the file is not there any more" in sentences(mask=str(tmp_path / "none.png"))[0]
 
 
 def test_a_card_narrows_a_box() -> None:

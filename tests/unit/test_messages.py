@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # The facts each code is raised with, as everywhere in the code.
 FACTS: dict[ErrorCode, dict[str, str | int | float]] = {
-    ErrorCode.PICTURE_UNREADABLE: {"path": "a.png"},
+    ErrorCode.PICTURE_UNREADABLE: {"path": "a.png", "reason": "it is damaged or cut off"},
     ErrorCode.MODEL_NOT_INSTALLED: {"model": "m"},
     ErrorCode.MODEL_INCOMPLETE: {"model": "m", "file": "unet/x.safetensors"},
     ErrorCode.MODEL_CORRUPT: {"model": "m", "file": "unet/x.safetensors"},
