@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib.metadata
 import logging
+import os
 import secrets
 import sqlite3
 import statistics
@@ -16,19 +17,26 @@ import filelock
 import msgspec
 
 from app import events as announced
+from app import hardware, hub_protocol
 from app.dispatch import Dispatcher
+from app.downloads import Downloads
 from app.engine import Engine, engine_python
+from app.hub_client import HubClient
 from app.job_queue import JobQueue, as_info
 from app.jobs import Job, JobProgress, Result
 from app.library import Library
 from app.models import Models, default_hub_cache
+from app.offers import LateCatalog, Offers
 from app.paths import ASSETS, Paths
 from app.serial import SerialWorker
-from app.settings import SettingsStore
+from app.settings import SettingsStore, is_offline
 from app.states import EngineState, JobState
 from app.store import DamagedLibraryError, Store
-from models import protocol
+from models import planning, protocol
 from models.errors import AtelierError, ErrorCode, ErrorInfo, disk_error
+from models.machine import Needs, Verdict
+from models.planning import ProbeReport
+from models.singles import prepare
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +73,9 @@ class Core:
         self.library = Library(self._store, paths.outbox, pictures)
         # Looking through model folders gets a thread of its own: a slow disk must not hold up finished pictures.
         self._looker = SerialWorker(dispatcher, "models")
-        self.models = Models(self.settings, self.events, ASSETS, default_hub_cache(), self._looker.do)
+        self.models = Models(
+            self.settings, self.events, ASSETS, default_hub_cache(), self._looker.do, paths, LateCatalog(), prepare
+        )
         self.engine = Engine(
             engine_python(self.settings.value.engine_python), self._hello(), paths.logs, dispatcher, self.events
         )
@@ -73,6 +83,21 @@ class Core:
             self._store, self.library, self.models, self.engine, self._disk, self.events, self._session, origin,
             {"atelier": version()}, lambda: self.settings.value.previews, self._memory_limit,
         )  # fmt: skip
+        self.hub = HubClient(
+            self._hub_hello, lambda: is_offline(self.settings.value), paths.logs, dispatcher, self.events
+        )
+        self.downloads = Downloads(
+            self._store, self.hub, self._disk, self.events, dispatcher, self._session, origin,
+            lambda: self.settings.value.downloads_at_once,
+        )  # fmt: skip
+        self.offers = Offers(
+            self.models, self.downloads, self._store, self._disk, self._looker, self.events, self.hub_cache
+        )
+        self.downloads.resolve = self.offers.wanted
+        self.downloads.arrived = lambda _: self.models.refresh()
+        self._offline = self.hub.offline
+        if device := hardware.remembered(paths.machine):
+            self.offers.judge(device)
         self.engine.heard = self._heard
         self.engine.lost = self.queue.engine_lost
         self.events.subscribe(announced.ModelsChanged, self._preload_wanted)
@@ -91,8 +116,33 @@ class Core:
             if self.settings.value.preload:
                 self.preload(self.settings.value.model)
 
+    def look(self) -> None:
+        """Look at what is on the disk, without an engine: for commands that run no model."""
+        self.models.refresh()
+        self.offers.refresh()
+
+    def hub_cache(self) -> Path:
+        """Where downloads are kept."""
+        chosen = self.settings.value.models_cache
+        return Path(chosen).expanduser() if chosen else default_hub_cache()
+
+    def know_device(self) -> None:
+        """Make sure that offers can say what fits; the first time on a machine that takes some seconds."""
+        if self.offers.device is not None:
+            return
+        probe = hardware.probe_engine(engine_python(self.settings.value.engine_python))
+        if isinstance(probe, ProbeReport) and probe.devices:
+            device = planning.choose(probe.devices)
+            hardware.remember(self.paths.machine, device)
+            self.offers.judge(device)
+
+    def verdict(self, needs: Needs) -> Verdict | None:
+        """Whether something that needs this runs here; None while the device is not known."""
+        return None if self.offers.device is None else planning.verdict(needs, self.offers.device)
+
     def close(self) -> None:
         """End in order: jobs go back to the queue on the disk, the engine ends, disk work is finished."""
+        self.downloads.close()
         self.queue.close()
         self.engine.stop()
         self._looker.finish()
@@ -122,8 +172,12 @@ class Core:
     # -- wiring --
 
     def _heard(self, message: protocol.FromWorker) -> None:
-        if isinstance(message, protocol.Ready) and self.origin == "window":
-            self.models.refresh(message.device)
+        if isinstance(message, protocol.Ready):
+            device = message.device
+            self._disk.do(lambda: hardware.remember(self.paths.machine, device))
+            self.offers.judge(device)
+            if self.origin == "window":
+                self.models.refresh(device)
         self.queue.hear(message)
         if isinstance(message, protocol.Ready):
             self._preload_wanted()
@@ -138,6 +192,10 @@ class Core:
         budget = int(settings.worker_memory_gb * GB)
         return protocol.Hello(protocol.VERSION, settings.device, budget, str(self.paths.cache), runners)
 
+    def _hub_hello(self) -> hub_protocol.Hello:
+        endpoint = self.settings.value.hub_endpoint or os.environ.get("HF_ENDPOINT", "")
+        return hub_protocol.Hello(hub_protocol.VERSION, str(self.hub_cache()), str(self.paths.hub), endpoint)
+
     def _memory_limit(self) -> int:
         """Bytes held beside weights at which the worker is replaced between jobs; 0: no limit."""
         if self.settings.value.worker_memory_gb:
@@ -149,6 +207,12 @@ class Core:
         self.events.emit(announced.SettingsChanged(names))
         if "pictures_folder" in names:
             self.library.pictures = Path(self.settings.value.pictures_folder or self.paths.pictures).expanduser()
+        if (offline := self.hub.offline) is not self._offline:
+            self._offline = offline
+            (self.downloads.went_offline if offline else self.downloads.went_online)()
+        if {"models_cache", "hub_endpoint"} & set(names):
+            self.downloads.begin_again()
+            self.look()
         if {"device", "worker_memory_gb", "engine_python"} & set(names):
             self.engine.configure(engine_python(self.settings.value.engine_python), self._hello())
             if not self.queue.busy:
@@ -204,6 +268,9 @@ class Core:
                 self._end_orphan(job, session, origin)
         self._disk.do(lambda: self.library.take_in_orphans(self._open_ids), self._took_in_orphans)
         self.queue.adopt(mine)
+        if self.origin == "window":
+            left = [row for row in self._store.downloads() if row[1] not in locked | {self._session}]
+            self.downloads.adopt(left)
 
     def _open_ids(self) -> frozenset[str]:
         return frozenset(job.id for job, _, _ in self._store.open_jobs())

@@ -89,6 +89,11 @@ class Models:
         return [thing.addon for thing in self._things.values() if thing.addon is not None]
 
     @property
+    def looked(self) -> bool:
+        """Whether the disk was looked at since the start."""
+        return self._looked
+
+    @property
     def trouble(self) -> ErrorInfo | None:
         """FOLDER_GONE while the chosen cache is not there; its models stay listed with this problem."""
         return self._trouble

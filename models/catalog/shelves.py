@@ -120,7 +120,7 @@ def _running(rule: Rule, entries: Iterable[CatalogEntry]) -> tuple[CatalogEntry,
         found = verdict(entry.needs, facts)
         if found.fit is Fit.TOO_LARGE or (rule.beyond_gb and _is_small(entry, rule.beyond_gb)):
             continue
-        (well if _runs_well(found) else slow).append(entry)
+        (well if runs_well(found) else slow).append(entry)
         if len(well) == rule.limit:
             break
     return tuple(well if rule.processor else well + slow[: max(0, ENOUGH - len(well))])
@@ -148,7 +148,7 @@ def _takes(rule: Rule, entry: CatalogEntry) -> bool:
     )
 
 
-def _runs_well(found: Verdict) -> bool:
+def runs_well(found: Verdict) -> bool:
     """On the card as a whole, or with whole parts swapped in and out, which costs seconds a picture."""
     return found.fit is Fit.FAST or (
         found.plan is not None and found.plan.placement is Placement.MODEL_OFFLOAD and found.fit is Fit.OFFLOAD
