@@ -38,7 +38,7 @@ class _Preferred(msgspec.Struct, frozen=True):
 
 
 class Catalog:
-    """All entries, recommended ones first, then models from new to old, then add-ons by role.
+    """All entries: recommended ones first, then models from new to old, those behind a gate last, then add-ons by role.
 
     ``problems`` are sentences about a person's own files that could not be used.
     """
@@ -158,8 +158,9 @@ def _text(file: Path) -> str:
 def _ordered(entries: Iterable[CatalogEntry], preferred: tuple[str, ...]) -> tuple[CatalogEntry, ...]:
     rank = {name: number for number, name in enumerate(preferred)}
 
-    def first(entry: CatalogEntry) -> tuple[int, int, int, str]:
+    def first(entry: CatalogEntry) -> tuple[int, int, bool, int, str]:
         newest = -int(entry.released.replace("-", "")[:6] or 0) if entry.released[:4].isdigit() else 0
-        return (rank.get(entry.id, len(rank)), 0 if entry.is_model else 1 + _ROLES[entry.role], newest, entry.name)
+        kind = 0 if entry.is_model else 1 + _ROLES[entry.role]
+        return (rank.get(entry.id, len(rank)), kind, entry.gated, newest, entry.name)
 
     return tuple(sorted(entries, key=first))
