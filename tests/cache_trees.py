@@ -99,7 +99,8 @@ def put(
             blob.parent.mkdir(parents=True, exist_ok=True)
             if not blob.exists():
                 blob.write_bytes(data)
-            target.symlink_to(os.path.relpath(blob, target.parent))
+            if not target.is_symlink():
+                target.symlink_to(os.path.relpath(blob, target.parent))
         else:
             target.write_bytes(data)
     if ref:
