@@ -21,6 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from models.errors import AtelierError, ErrorCode
+from models.headers import GGML_TYPES
 from models.machine import (
     TOO_OLD,
     Backend,
@@ -84,6 +85,9 @@ WIDTHS = {
     "bool": 1,
 }
 """Bytes of one number, by torch's name of its type."""
+
+_PACKED = {name: size / block for name, block, size in GGML_TYPES.values() if block > 1}
+"""Bytes of one number in the types of GGUF files, which pack a block of numbers together."""
 
 # Working memory was measured on torch's meta device (which computes shapes and no numbers) as the peak of live tensors
 # with fused attention, diffusers 0.42. In GB for one megapixel and one byte of type width:
@@ -203,6 +207,8 @@ class _Way(NamedTuple):
 def weight_bytes(component: Component, dtype: str) -> int:
     """Bytes of a component's weights once loaded for ``dtype``."""
     kept = component.stored_dtype if component.quantized else dtype
+    if kept in _PACKED:
+        return int(component.parameters * _PACKED[kept])
     whole = component.parameters * WIDTHS.get(kept, 4)
     if kept == "float16" and component.class_name.startswith(("T5", "UMT5")):
         return whole * 5 // 4  # transformers keeps a fifth of T5 in float32, where float16 overflows

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.errors import AtelierError, ErrorCode
-from models.headers import BrokenHeaderError, Listing, read_listing
+from models.headers import MAX_HEADER, BrokenHeaderError, Listing, read_listing
 from models.recognise.finding import Finding
-from models.recognise.kinds import FileKind, Recognised
+from models.recognise.gguf import MAGIC, read_gguf
+from models.recognise.kinds import Recognised
+from models.recognise.pickled import is_pickle, read_pickled
 from models.recognise.tensors import find
 from models.recognise.words import words_of
 
@@ -32,21 +34,31 @@ def list_tensors(path: Path) -> Listing:
     """The tensors of a weight file of any format; raises as ``recognise``."""
     with path.open("rb") as file:
         start = file.read(_START)
-    if not _is_safetensors(start):
-        raise AtelierError(ErrorCode.FILE_UNKNOWN, file=path.name)
     try:
-        return read_listing(path)
+        listing = _read(path, start)
     except BrokenHeaderError as error:
         raise AtelierError(ErrorCode.MODEL_CORRUPT, str(error), model=path.stem, file=path.name) from error
+    if listing is None:
+        raise AtelierError(ErrorCode.FILE_UNKNOWN, file=path.name)
+    return listing
 
 
-def _is_safetensors(start: bytes) -> bool:
-    """A length of eight bytes, and JSON begins: true of cut-off and damaged ones too."""
-    return len(start) > 8 and start[8:9] == b"{"
+def _read(path: Path, start: bytes) -> Listing | None:
+    """By the reader of the format its first bytes are those of; None if they are of none."""
+    if start.startswith(MAGIC):
+        return read_gguf(path)
+    if is_pickle(start):
+        return read_pickled(path)
+    # A length of eight bytes, then JSON. A name is believed only in so far as a broken file is called broken.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER:
+        return read_listing(path)
+    if path.suffix.lower() in (".safetensors", ".sft", ".gguf"):
+        raise BrokenHeaderError("its header is not there")
+    return None
 
 
 def _recognised(path: Path, listing: Listing, found: Finding) -> Recognised:
-    if found.kind is FileKind.UNKNOWN and not listing.tensors:
+    if not listing.tensors:
         raise AtelierError(ErrorCode.FILE_UNKNOWN, "it holds no tensors", file=path.name)
     by_dtype: dict[str, int] = {}
     for tensor in listing.tensors.values():
@@ -65,5 +77,5 @@ def _recognised(path: Path, listing: Listing, found: Finding) -> Recognised:
         trigger=words.trigger,
         base=words.base,
         layers=found.layers,
-        warnings=found.warnings,
+        warnings=(*(("pickle",) if listing.format == "pickle" else ()), *found.warnings),
     )

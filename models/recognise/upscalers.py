@@ -52,12 +52,12 @@ def _scale(name: str, tensors: Tensors) -> int:
     if "model.0.weight" in tensors:
         # Old layout: first layer, blocks, one layer for each doubling, two last layers.
         ups = sum(bool(re.fullmatch(r"model\.\d+\.weight", n)) for n in tensors) - 3
-        return 2**ups if 0 <= ups <= 3 else 0
+        return 1 << ups if 0 <= ups <= 3 else 0
     ups = sum(f"{stem}{number}.weight" in tensors for stem in ("conv_up", "upconv") for number in (1, 2, 3))
     if ups:
         # Real-ESRGAN for smaller factors folds pixels into channels first.
         folded = {12: 2, 48: 4}.get(side(tensors, "conv_first.weight", 1), 1)
-        return max(2**ups // folded, 1)
+        return max((1 << ups) // folded, 1)
     return _by_shuffle(tensors)
 
 
@@ -69,7 +69,8 @@ def _by_shuffle(tensors: Tensors) -> int:
         if outputs == 9 * inputs:
             return 3
         if outputs == 4 * inputs:
-            return 1 << sum(f"{stem}.{number}.weight" in tensors for number in (0, 2, 4))
+            doublings = sum(f"{stem}.{number}.weight" in tensors for number in (0, 2, 4))
+            return 1 << doublings if doublings else 0
         return _root(outputs, 3)
     return 0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from models.headers import Tensor
+from models.headers import GGML_TYPES, Tensor
 from models.recognise.finding import under
 from models.singles import shapes
 from models.singles.shapes import Config
@@ -30,6 +30,7 @@ class Component(msgspec.Struct, frozen=True):
 
 def slice_of(tensors: Tensors, prefix: str, layout: str) -> Slice:
     """The weights of ``tensors`` (names without ``prefix``), counted as ``folders.Part`` does."""
+    packed = {name for name, block, _ in GGML_TYPES.values() if block > 1}
     by_dtype: dict[str, int] = {}
     leaves: dict[str, int] = {}
     for name, tensor in tensors.items():
@@ -43,6 +44,7 @@ def slice_of(tensors: Tensors, prefix: str, layout: str) -> Slice:
         stored_dtype=max(by_dtype, key=lambda dtype: by_dtype[dtype], default=""),
         largest_leaf=max(leaves.values(), default=0),
         size_bytes=sum(tensor.size_bytes for tensor in tensors.values()),
+        quantization="gguf" if any(dtype in packed for dtype in by_dtype) else "",
     )
 
 

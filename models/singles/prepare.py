@@ -13,14 +13,15 @@ from typing import Any
 import msgspec
 
 from models.errors import AtelierError, ErrorCode
+from models.families import family_title
 from models.folders import ABOUT, INDEX
 from models.headers import Listing
 from models.recognise.files import list_tensors
-from models.recognise.finding import Finding
+from models.recognise.finding import Finding, Tensors, under
 from models.recognise.kinds import FileKind, Recognised
-from models.recognise.tensors import find
-from models.recognise.words import prediction_of, resolution_of
-from models.singles import parts
+from models.recognise.tensors import find, unwrapped
+from models.recognise.words import resolution_of
+from models.singles import bases, parts, schedulers
 from models.singles.clip_words import write_tokenizer
 from models.singles.parts import Component
 from models.singles.shapes import ShapeError
@@ -92,63 +93,99 @@ class _Maker:
     def __init__(self, path: Path, recognised: Recognised, base: Base, allow_pickle: bool) -> None:
         self._path = path
         self._recognised = recognised
-        self._base = base
+        self._find_base = base
         self._allow_pickle = allow_pickle
-        self._used_base = ""
+        self._base: bases.Base | None = None
 
     def make(self, folder: Path) -> None:
+        """Write everything into ``folder``; raises as ``prepare``."""
         listing = list_tensors(self._path)
-        found = find(listing.tensors)
+        tensors = unwrapped(listing.tensors)
+        found = find(tensors)
+        if "packed" in found.warnings:
+            raise self._unsupported("weights packed for another program")
         template = TEMPLATES.get(found.family)
-        if template is None:
-            raise self._unsupported(found.family or "unknown")
         try:
-            components = self._stable_diffusion(listing, found, template)
+            if template is not None:
+                components = self._stable_diffusion(folder, listing, tensors, found, template)
+            else:
+                components = self._on_base(folder, tensors, found)
         except ShapeError as error:
-            detail = str(error)
-            raise AtelierError(ErrorCode.MODEL_CORRUPT, detail, model=self._path.stem, file=self._path.name) from error
-        self._write_components(folder, components)
-        for encoder in template.encoders:
-            length = next(c.config["max_position_embeddings"] for c in components if c.name == encoder.name)
-            write_tokenizer(folder / encoder.tokenizer, encoder.pad, length)
-        _write_json(folder / "scheduler/scheduler_config.json", _scheduler(template, found, listing))
-        self._write_index(folder, components, template, found)
-        self._write_notes(folder, components, found)
-
-    # -- components
-
-    def _stable_diffusion(self, listing: Listing, found: Finding, template: Template) -> list[Component]:
-        side = max(resolution_of(listing.metadata)) or template.side
-        tensors = listing.tensors
-        unet = parts.unet(tensors, found.prefix, found.layout, template, side)
-        vae = parts.vae(tensors, template.vae, side) or self._from_base("vae", found.family)
-        encoders = [
-            parts.text_encoder(tensors, encoder) or self._from_base(encoder.name, found.family)
-            for encoder in template.encoders
-        ]
-        unet = parts.with_time_facts(unet, encoders[-1].config.get("projection_dim", 0), template.facts)
-        return [unet, vae, *encoders]
-
-    def _from_base(self, name: str, family: str) -> Component:
-        raise NotImplementedError
-
-    # -- files
-
-    def _write_components(self, folder: Path, components: list[Component]) -> None:
+            model, file = self._path.stem, self._path.name
+            raise AtelierError(ErrorCode.MODEL_CORRUPT, str(error), model=model, file=file) from error
         for component in components:
             _write_json(folder / component.name / "config.json", component.config)
+        self._write_note(folder, components, found)
 
-    def _write_index(self, folder: Path, components: list[Component], template: Template, found: Finding) -> None:
+    # -- Stable Diffusion: by template
+
+    def _stable_diffusion(
+        self, folder: Path, listing: Listing, tensors: Tensors, found: Finding, template: Template
+    ) -> list[Component]:
         pipeline = template.pipelines.get(found.variant)
         if pipeline is None:
-            raise self._unsupported(found.variant)
-        named: dict[str, Any] = {c.name: [c.library, c.class_name] for c in components}
-        tokenizers = {encoder.tokenizer: ["transformers", "CLIPTokenizer"] for encoder in template.encoders}
-        scheduler = {"scheduler": ["diffusers", template.scheduler["_class_name"]]}
-        index = {"_class_name": pipeline, **template.index, **named, **tokenizers, **scheduler}
-        _write_json(folder / INDEX, index)
+            raise self._unsupported(f"{found.family} {found.variant}")
+        scheduler = schedulers.scheduler(template, found, listing, self._path)
+        side = max(resolution_of(listing.metadata)) or schedulers.side_of(template, scheduler, found)
+        unet = parts.unet(tensors, found.prefix, found.layout, template, side)
+        vae = parts.vae(tensors, template.vae, side) or self._given("vae", found)
+        encoders = [
+            parts.text_encoder(tensors, encoder) or self._given(encoder.name, found) for encoder in template.encoders
+        ]
+        unet = parts.with_time_facts(unet, encoders[-1].config.get("projection_dim", 0), template.facts)
+        for encoder, component in zip(template.encoders, encoders, strict=True):
+            length = component.config.get("max_position_embeddings", 77)
+            write_tokenizer(folder / encoder.tokenizer, encoder.pad, length)
+        _write_json(folder / "scheduler/scheduler_config.json", scheduler)
+        components = [unet, vae, *encoders]
+        index = {
+            "_class_name": pipeline,
+            **template.index,
+            **{encoder.tokenizer: ["transformers", "CLIPTokenizer"] for encoder in template.encoders},
+            "scheduler": ["diffusers", scheduler["_class_name"]],
+        }
+        _write_index(folder, index, components)
+        return components
 
-    def _write_notes(self, folder: Path, components: list[Component], found: Finding) -> None:
+    def _given(self, name: str, found: Finding) -> Component:
+        """A part that the file lacks, from an installed model."""
+        component = self._need_base(found).component(name)
+        if component is None:
+            raise self._base_missing(found)
+        return component
+
+    # -- all others: by an installed model
+
+    def _on_base(self, folder: Path, tensors: Tensors, found: Finding) -> list[Component]:
+        base = self._need_base(found)
+        own = base.info.denoiser
+        if own is None:
+            raise self._base_missing(found)
+        inner = under(tensors, found.prefix)
+        config = bases.denoiser_config(own.config, found, inner)
+        slice_ = parts.slice_of(inner, found.prefix, found.layout)
+        denoiser = Component(own.name, own.library, own.class_name, config, slice_)
+        components = [denoiser, *base.others(own.name)]
+        base.copy_light(folder)
+        index = json.loads((base.folder / INDEX).read_bytes())
+        index["_class_name"] = bases.pipeline(base, found)
+        scheduler = base.info.part("scheduler")
+        if scheduler is not None:
+            _write_json(folder / "scheduler/scheduler_config.json", bases.scheduler(scheduler.config, found))
+        _write_index(folder, index, components)
+        return components
+
+    def _need_base(self, found: Finding) -> bases.Base:
+        if self._base is None:
+            folder = self._find_base(found.family) if found.family else None
+            if folder is None:
+                raise self._base_missing(found) if found.family else self._unsupported(found.variant or "unknown")
+            self._base = bases.Base(folder.absolute(), folder.name)
+        return self._base
+
+    # -- notes and errors
+
+    def _write_note(self, folder: Path, components: list[Component], found: Finding) -> None:
         facts = self._path.stat()
         note = Note(
             file=str(self._path),
@@ -157,24 +194,25 @@ class _Maker:
             format=self._recognised.format,
             family=found.family,
             variant=found.variant,
-            base=self._used_base,
+            base=str(self._base.folder) if self._base else "",
             allow_pickle=self._allow_pickle,
             parts={component.name: component.slice for component in components},
         )
-        _write_json(folder / ABOUT, {"name": self._recognised.title or self._path.stem})
+        about = {"name": self._recognised.title or self._path.stem, "recommended": bases.recommended(found)}
+        _write_json(folder / ABOUT, about)
         (folder / NOTE).write_bytes(msgspec.json.encode(note))
 
     def _unsupported(self, pipeline: str) -> AtelierError:
         return AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=self._path.stem, pipeline=pipeline)
 
+    def _base_missing(self, found: Finding) -> AtelierError:
+        title = family_title(found.family)
+        return AtelierError(ErrorCode.BASE_MISSING, model=self._path.stem, family=title, base=title)
 
-def _scheduler(template: Template, found: Finding, listing: Listing) -> dict[str, Any]:
-    settings = dict(template.scheduler)
-    if found.variant == "v-prediction" or prediction_of(listing.metadata) == "v":
-        settings["prediction_type"] = "v_prediction"
-    if "ztsnr" in listing.tensors:
-        settings.update(rescale_betas_zero_snr=True, timestep_spacing="trailing")
-    return settings
+
+def _write_index(folder: Path, index: dict[str, Any], components: list[Component]) -> None:
+    named = {component.name: [component.library, component.class_name] for component in components}
+    _write_json(folder / INDEX, {**index, **named})
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
 import transformers
+from diffusers.models.model_loading_utils import load_gguf_checkpoint
 from safetensors import SafetensorError, safe_open
 
 from models.folders import FolderInfo, Part
@@ -53,7 +55,10 @@ def load_single(info: FolderInfo, part: Part, cls: Any, dtype: torch.dtype) -> A
 
 
 def _read(note: Note, prefix: str) -> Tensors:
-    """The tensors under ``prefix``, without it. They are mapped, not read: only what is used comes from the disk."""
+    """The tensors under ``prefix``, without it. But for GGUF they are mapped, not read: only what is used comes from
+    the disk."""
+    if note.format == "gguf":
+        return _without(load_gguf_checkpoint(note.file, return_tensors=True), prefix)
     if note.format == "pickle":
         return _unpickled(note, prefix)
     with safe_open(note.file, framework="pt") as file:
@@ -68,11 +73,11 @@ def _unpickled(note: Note, prefix: str) -> Tensors:
     found = torch.load(note.file, map_location="cpu", weights_only=True, mmap=True)
     while isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in found.items()
-        if name.startswith(prefix) and isinstance(tensor, torch.Tensor)
-    }
+    return _without({name: tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}, prefix)
+
+
+def _without(tensors: Tensors, prefix: str) -> Tensors:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _named(tensors: Tensors, slice_: Slice) -> Tensors:
@@ -84,7 +89,12 @@ def _named(tensors: Tensors, slice_: Slice) -> Tensors:
 
 def _diffusers(info: FolderInfo, part: Part, tensors: Tensors, cls: Any, dtype: torch.dtype) -> Any:
     # The pipeline's folder and the component's name: what diffusers takes for a model with all its parts.
-    return cls.from_single_file(tensors, config=info.folder, subfolder=part.name, dtype=dtype, local_files_only=True)
+    options: dict[str, Any] = {}
+    if part.quantization == "gguf":
+        options["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=dtype)
+    return cls.from_single_file(
+        tensors, config=info.folder, subfolder=part.name, dtype=dtype, local_files_only=True, **options
+    )
 
 
 def _text_encoder(folder: Path, tensors: Tensors, layout: str, cls: Any, dtype: torch.dtype) -> Any:
