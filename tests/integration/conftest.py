@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from app.dispatch import LoopDispatcher
 from app.jobs import Job
 from app.paths import default_paths
 from app.states import EngineState, JobState
+from tests.fakehub import FakeHub
+from tests.integration.hub import HubProcess, Start
 
 PATIENCE = 60.0  # seconds; two busy cores are no failure
 
@@ -77,3 +80,26 @@ def studio() -> Iterator[Callable[..., Studio]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    """A model hub on loopback."""
+    with FakeHub() as one:
+        yield one
+
+
+@pytest.fixture
+def start(hub: FakeHub, tmp_path: Path) -> Iterator[Start]:
+    """Starts hub processes that talk to ``hub``, by default all with one cache; ends them all."""
+    started: list[HubProcess] = []
+
+    def make(state: str = "state", cache: str = "cache", env: dict[str, str] | None = None, **hello: Any) -> HubProcess:
+        place = {"HF_HOME": str(tmp_path / "hf"), **(env or {})}
+        endpoint = hello.pop("endpoint", hub.url)
+        started.append(HubProcess(tmp_path / cache, tmp_path / state, endpoint, place, **hello))
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.kill()

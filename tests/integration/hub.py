@@ -42,7 +42,8 @@ class HubProcess:
         self._writer = Writer(self.process.stdin)
         self.seen: list[object] = []
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self._number = 0
         facts = {"min_free": 0, "stall_seconds": 2.0, "patience_seconds": 10.0, **hello}
         self.send(protocol.Hello(protocol.VERSION, str(cache), str(state), endpoint, **facts))
@@ -108,24 +109,29 @@ class HubProcess:
         return self.wait_for(protocol.Moved, lambda message: message.id == key and message.fetched_bytes >= fetched)
 
     def kill(self) -> None:
+        """kill -9."""
         self.process.kill()
-        self.process.wait(10)
-        self._close()
+        self._end()
 
     def close(self) -> None:
         """End it and look that it went by itself."""
         self.send(protocol.Shutdown())
         assert self.process.wait(10) == 0, self.words()[-3000:]
-        self._close()
+        self._end()
 
-    def _close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
+    def _end(self) -> None:
+        self.process.wait(10)
+        self._reader.join(10)
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            stream.close()
 
     def words(self) -> str:
         return self.log.read_text(errors="replace")
 
+
+Start = Callable[..., HubProcess]
+"""Starts a hub process on the test's cache: ``state`` and ``cache`` by name, ``env``, fields of ``Hello``."""
 
 WIDTH = {"F16": 2, "BF16": 2, "F32": 4}
 
