@@ -195,7 +195,7 @@ _ERRORS: dict[ErrorCode, Words] = {
         Action.NONE,
     ),
     _C.FOLDER_GONE: Words(
-        "The folder {path} is not there.",
+        "“{path}” is not there.",
         "Connect the disk it is on, or choose another folder. Nothing was forgotten.",
         Action.OPEN_STORAGE,
     ),

@@ -65,7 +65,7 @@ def app_of(folder: Path) -> str:
     root = folder.parent if folder.name == "models" else folder
     if (root / "fooocus_version.py").is_file():
         return "Fooocus"
-    if (root / "models" / "checkpoints").is_dir() or (root / "extra_model_paths.yaml").is_file():
+    if (root / "models" / "checkpoints").is_dir() or (root / "comfy").is_dir():
         return "ComfyUI"
     if (root / "models" / "Stable-diffusion").is_dir():
         return "Forge" if (root / "modules_forge").is_dir() else "AUTOMATIC1111"
