@@ -13,7 +13,7 @@ from models.catalog.search import Filter, Index, fold, only, words
 from models.catalog.shelves import Shelf, card, memory_by_precision, processor, rules, shelves
 from models.families import FAMILIES, family_of
 from models.pipelines import Task, row
-from models.planning import WIDTHS, Fit, verdict
+from models.planning import WIDTHS, Fit, verdict, weight_bytes
 from models.schemas import schema_for
 
 SHIPPED = catalog()
@@ -94,12 +94,22 @@ def test_a_model_can_be_planned_and_tried(entry: CatalogEntry) -> None:
     assert len(names) == len(set(names))
     assert any(component.is_denoiser for component in entry.components)
     assert any(component.is_vae for component in entry.components)
-    assert {component.stored_dtype for component in entry.components} <= set(WIDTHS)
+    assert all(component.quantized or component.stored_dtype in WIDTHS for component in entry.components)
     assert all(side >= 256 and side % 8 == 0 for side in entry.size)
     assert entry.token_area in (64, 256, 1024)
     assert len(entry.examples) >= 2
     assert entry.defaults
     assert verdict(entry.needs, card(80)).fit is not Fit.TOO_LARGE
+
+
+@by_name([entry for entry in SHIPPED if entry.pipeline])
+def test_sizes_and_parameter_counts_agree(entry: CatalogEntry) -> None:
+    apart = {component.name for name in entry.requires for component in (SHIPPED.get(name) or entry).components}
+    own = [part for part in entry.components if part.name not in apart or part.quantized]
+    packed = sum(weight_bytes(part, "bfloat16") for part in own if part.quantized)
+    stored = packed + sum(part.parameters * WIDTHS[part.stored_dtype] for part in own if not part.quantized)
+    mixed = 0.8 if entry.file else 0.95  # GGUF files keep some layers in more bits
+    assert mixed < stored / entry.download_bytes < 1.01
 
 
 @by_name(MODELS)

@@ -17,7 +17,7 @@ from models.catalog.load import catalog
 from models.pipelines import row
 
 SHIPPED = catalog()
-PIPELINES = [entry for entry in SHIPPED if entry.pipeline]
+PIPELINES = [entry for entry in SHIPPED if entry.pipeline and not entry.file]
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
 CLIP = ("merges.txt", "special_tokens_map.json", "tokenizer_config.json", "vocab.json")
@@ -301,6 +301,7 @@ def test_one_copy_of_each_weight_is_fetched(name: str) -> None:
     entry = SHIPPED.get(name)
     assert entry is not None
     files = chosen(entry, LISTINGS[name])
+    assert [pattern for pattern in entry.allow if not any(fnmatch(file, pattern) for file in files)] == []
     weights = copies(files)
     assert set(weights) == {component.name for component in entry.components}
     assert all(len(found) == 1 for found in weights.values()), weights
@@ -347,8 +348,9 @@ def test_everything_a_pipeline_is_made_of_is_fetched(entry: CatalogEntry) -> Non
 @pytest.mark.parametrize("entry", list(SHIPPED), ids=[entry.id for entry in SHIPPED])
 def test_no_pattern_lets_in_pickles_code_or_other_formats(entry: CatalogEntry) -> None:
     folders = ["", *(f"{component.name}/" for component in entry.components), "tokenizer/", "scheduler/"]
-    hostile = [folder + name for folder in folders for name in UNWANTED]
+    hostile = [folder + name for folder in folders for name in UNWANTED if folder + name != entry.file]
     assert chosen(entry, hostile) == []
+    assert not any(pattern.endswith((".bin", ".ckpt", ".pt", ".pth", ".pkl", ".py")) for pattern in entry.allow)
     assert not {"*", "**", "*.*", "*.safetensors", "*/*"} & set(entry.allow)
     assert not any(pattern.startswith(("*", "/", "..")) or "\\" in pattern for pattern in entry.allow)
 
