@@ -14,6 +14,7 @@ import diffusers
 import torch
 import transformers
 from diffusers.models.model_loading_utils import load_gguf_checkpoint
+from diffusers.quantizers.gguf.utils import GGUFLinear, GGUFParameter, dequantize_gguf_tensor
 from safetensors import SafetensorError, safe_open
 
 from models.folders import FolderInfo, Part
@@ -48,6 +49,8 @@ def load_single(info: FolderInfo, part: Part, cls: Any, dtype: torch.dtype) -> A
         module = _text_encoder(info.home(part), tensors, part.single.layout, cls, dtype)
     else:
         module = _diffusers(info, part, _named(tensors, part.single), cls, dtype)
+    if part.quantization == "gguf":
+        _unpack_odd(module, dtype)
     lost = [name for name, tensor in module.named_parameters() if tensor.is_meta]
     if lost:
         raise SafetensorError(f"{len(lost)} tensors are not in the file: {lost[0]}...")
@@ -95,6 +98,18 @@ def _diffusers(info: FolderInfo, part: Part, tensors: Tensors, cls: Any, dtype: 
     return cls.from_single_file(
         tensors, config=info.folder, subfolder=part.name, dtype=dtype, local_files_only=True, **options
     )
+
+
+def _unpack_odd(module: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Packed tensors of anything but a linear layer (norms, padding tokens) as plain numbers: nobody else unpacks them
+    while the model runs."""
+    for owner in module.modules():
+        if isinstance(owner, GGUFLinear):
+            continue
+        for name, tensor in list(owner.named_parameters(recurse=False)):
+            if isinstance(tensor, GGUFParameter):
+                plain = dequantize_gguf_tensor(tensor).to(dtype)
+                setattr(owner, name, torch.nn.Parameter(plain, requires_grad=False))
 
 
 def _text_encoder(folder: Path, tensors: Tensors, layout: str, cls: Any, dtype: torch.dtype) -> Any:
