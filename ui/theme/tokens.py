@@ -95,6 +95,12 @@ LIGHT = Colors(
 CANVAS_COLORS = {"black": "#000000", "white": "#ffffff"}
 """What the setting ``canvas`` can be besides ``neutral``, which is the theme's own ``canvas``."""
 
+MASK_TINT, MASK_LIGHT, MASK_DARK = (232, 52, 92, 120), (255, 255, 255, 120), (20, 4, 10, 120)
+"""The tint over what a mask chooses and its light and dark diagonals (red, green, blue, opacity)."""
+
+CHECKER_LIGHT, CHECKER_DARK = "#d8d8d8", "#b4b4b4"
+"""What shows through transparent places of a picture."""
+
 FONT_FAMILY = "Inter"
 BODY, HEADING, SECONDARY, HINT, TITLE = 13, 15, 12, 11, 20
 

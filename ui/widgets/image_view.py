@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, QRectF, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QColor,
@@ -23,15 +25,17 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
-    QGraphicsPixmapItem,
+    QGestureEvent,
     QGraphicsRectItem,
     QGraphicsScene,
     QGraphicsView,
+    QPinchGesture,
     QWidget,
 )
 
 from ui.i18n import tr
 from ui.theme import current
+from ui.widgets.canvas_items import PictureItem
 from ui.widgets.enlarge import enlarged, factor_for
 
 ZOOM_MIN, ZOOM_MAX, ZOOM_STEP = 0.02, 32.0, 1.25
@@ -60,15 +64,16 @@ class ImageView(QGraphicsView):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTransformationAnchor(QGraphicsView.ViewportAnchor.NoAnchor)
         self.setResizeAnchor(QGraphicsView.ViewportAnchor.NoAnchor)
-        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         self.setMouseTracking(True)
+        self.viewport().grabGesture(Qt.GestureType.PinchGesture)
         self._frame = QGraphicsRectItem()
         self._frame.setPen(Qt.PenStyle.NoPen)
-        self._item = QGraphicsPixmapItem()
+        self._item = PictureItem()
         self.scene().addItem(self._frame)
         self.scene().addItem(self._item)
         self._size = (0, 0)
         self._image: QImage | None = None
+        self._levels: tuple[QImage, ...] = ()
         self._drawn: tuple[int, int] | None = None
         self._pixel_exact = False
         self._fit = True
@@ -83,27 +88,38 @@ class ImageView(QGraphicsView):
     def clear(self) -> None:
         self._size = (0, 0)
         self._image = None
-        self._item.setPixmap(QPixmap())
+        self._item.show_image(None, 0, 0)
         self._frame.hide()
 
-    def show_picture(self, image: QImage | None, width: int, height: int, preview: bool = False) -> None:
-        """``image`` stretched over ``width`` x ``height``; None shows the empty frame of that size."""
+    def show_picture(
+        self, image: QImage | None, width: int, height: int, preview: bool = False, levels: Sequence[QImage] = ()
+    ) -> None:
+        """``image`` stretched over ``width`` x ``height``; None shows the empty frame of that size.
+
+        ``levels`` are smaller versions of it, for small zooms.
+        """
         resized = (width, height) != self._size
         self._size = (width, height)
-        # Room around the picture, so that zoomed in, its edges can be brought to the middle.
-        self.scene().setSceneRect(-width, -height, 3 * width, 3 * height)
+        self.make_room()
         self._frame.setRect(0, 0, width, height)
         self._frame.setBrush(QColor(current().raised))
         self._frame.setVisible(image is None)
         self._image = image
+        self._levels = tuple(levels)
         self._drawn = None
         if image is None:
-            self._item.setPixmap(QPixmap())
+            self._item.show_image(None, width, height)
         self._pixel_exact = not preview
         if resized and self._fit:
             self.fit()
         else:
             self._smooth()
+
+    def make_room(self) -> None:
+        """Room around the picture, so that zoomed in, its edges can be brought to the middle."""
+        frame = self.fitted_frame()
+        width, height = frame.width(), frame.height()
+        self.scene().setSceneRect(frame.adjusted(-width, -height, width, height))
 
     def has_picture(self) -> bool:
         return self._image is not None
@@ -128,12 +144,16 @@ class ImageView(QGraphicsView):
 
     def fit(self) -> None:
         self._fit = True
-        width, height = self._size
+        frame = self.fitted_frame()
         room = self.viewport().rect()
-        if width and height and room.width() > 2 and room.height() > 2:
-            scale = min(room.width() / width, room.height() / height, FIT_UP)
+        if not frame.isEmpty() and room.width() > 2 and room.height() > 2:
+            scale = min(room.width() / frame.width(), room.height() / frame.height(), FIT_UP)
             self._set_zoom(scale)
-            self.centerOn(width / 2, height / 2)
+            self.centerOn(frame.center())
+
+    def fitted_frame(self) -> QRectF:
+        """What ``fit`` brings into the view, in pixels of the picture."""
+        return QRectF(0, 0, *self._size)
 
     def actual_size(self) -> None:
         """One pixel of the picture on one pixel of the screen."""
@@ -146,10 +166,15 @@ class ImageView(QGraphicsView):
         if not self._size[0]:
             return
         self._fit = False
-        before = self.mapToScene(at.toPoint())
+        before = self.to_scene(at)
         self._set_zoom(max(ZOOM_MIN, min(ZOOM_MAX, scale)))
         offset = at - QPointF(self.viewport().rect().center())
         self.centerOn(before - offset / self.zoom)
+
+    def to_scene(self, at: QPointF) -> QPointF:
+        """A place in the view as one in the picture, with fractions of pixels."""
+        inverse, _ = self.viewportTransform().inverted()
+        return inverse.map(at)
 
     def _set_zoom(self, scale: float) -> None:
         self.setTransform(QTransform.fromScale(scale, scale))
@@ -158,10 +183,9 @@ class ImageView(QGraphicsView):
 
     def _smooth(self) -> None:
         exact = self._pixel_exact and not self._fit and self.zoom * self.devicePixelRatioF() >= PIXELS_FROM
-        mode = Qt.TransformationMode.FastTransformation if exact else Qt.TransformationMode.SmoothTransformation
         self._draw(exact)
-        self._item.setTransformationMode(mode)
-        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not exact)
+        self._item.exact = exact
+        self._item.update()
 
     def _draw(self, exact: bool) -> None:
         """Put the picture into the scene, made larger first if it is small and shown large."""
@@ -174,9 +198,7 @@ class ImageView(QGraphicsView):
             return
         self._drawn = (image.cacheKey(), factor)
         shown = image if factor == 1 else enlarged(image, factor)
-        self._item.setPixmap(QPixmap.fromImage(shown))
-        width, height = self._size
-        self._item.setTransform(QTransform.fromScale(width / max(1, shown.width()), height / max(1, shown.height())))
+        self._item.show_image(shown, *self._size, self._levels if factor == 1 else ())
 
     # hands
 
@@ -195,7 +217,17 @@ class ImageView(QGraphicsView):
         if isinstance(event, QNativeGestureEvent) and event.gestureType() is Qt.NativeGestureType.ZoomNativeGesture:
             self.zoom_by(1 + event.value(), event.position())
             return True
+        if isinstance(event, QGestureEvent):
+            return self._pinched(event)
         return super().viewportEvent(event)
+
+    def _pinched(self, event: QGestureEvent) -> bool:
+        pinch = event.gesture(Qt.GestureType.PinchGesture)
+        if not isinstance(pinch, QPinchGesture):
+            return False
+        self.zoom_by(pinch.scaleFactor(), QPointF(self.viewport().mapFromGlobal(pinch.centerPoint().toPoint())))
+        event.accept(pinch)
+        return True
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self.setFocus(Qt.FocusReason.MouseFocusReason)
@@ -289,10 +321,9 @@ class ImageView(QGraphicsView):
         data.setUrls([QUrl.fromLocalFile(path)])
         drag = QDrag(self)
         drag.setMimeData(data)
-        side = 96 * self.devicePixelRatioF()
-        drag.setPixmap(
-            self._item.pixmap().scaled(
-                round(side), round(side), Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-            )
-        )
+        side = round(96 * self.devicePixelRatioF())
+        small = self._levels[-1] if self._levels else self._image
+        if small is not None:
+            ways = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            drag.setPixmap(QPixmap.fromImage(small.scaled(side, side, *ways)))
         drag.exec(Qt.DropAction.CopyAction)
