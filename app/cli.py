@@ -1,4 +1,4 @@
-"""The command line: ``atelier generate`` and ``atelier doctor``; without arguments the window.
+"""The command line: ``atelier generate``, ``models`` and ``doctor``; without arguments the window.
 
 It is a second front end on the same core as the window. Results go to standard output, everything else to standard
 error. Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid input, 3 model not installed, 130 interrupted.
@@ -34,6 +34,10 @@ def run(arguments: Sequence[str]) -> int:
         from app.generate import generate
 
         return generate(options)
+    if options.command == "models":
+        from app.models_cli import models
+
+        return models(options)
     return doctor(options)
 
 
@@ -50,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"Atelier {version()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_generate(commands.add_parser("generate", help="make pictures from a prompt", description="Make pictures."))
+    from app import models_cli
+
+    models_cli.add_parser(
+        commands.add_parser("models", help="find, download, import, check and remove models", description="Models.")
+    )
     check = commands.add_parser(
         "doctor", help="say what machine this is, what will run and why not", description="Look at this machine."
     )

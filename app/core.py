@@ -22,6 +22,7 @@ from app.dispatch import Dispatcher
 from app.downloads import Downloads
 from app.engine import Engine, engine_python
 from app.hub_client import HubClient
+from app.imports import Imports
 from app.job_queue import JobQueue, as_info
 from app.jobs import Job, JobProgress, Result
 from app.library import Library
@@ -31,7 +32,9 @@ from app.paths import ASSETS, Paths
 from app.serial import SerialWorker
 from app.settings import SettingsStore, is_offline
 from app.states import EngineState, JobState
+from app.storage import Storage
 from app.store import DamagedLibraryError, Store
+from app.weights import Download
 from models import planning, protocol
 from models.errors import AtelierError, ErrorCode, ErrorInfo, disk_error
 from models.machine import Needs, Verdict
@@ -93,8 +96,16 @@ class Core:
         self.offers = Offers(
             self.models, self.downloads, self._store, self._disk, self._looker, self.events, self.hub_cache
         )
+        # What takes long with large files gets a thread of its own, too.
+        self._mover = SerialWorker(dispatcher, "storage")
+        self.storage = Storage(
+            self.settings, paths, self.models, self._looker, self._mover, dispatcher.post, self.downloads,
+            self._needed, self._store.last_used,
+        )  # fmt: skip
+        self.imports = Imports(self.settings, paths, self.models, self._mover, dispatcher.post)
+        self.models.allow(self.imports.allowed)
         self.downloads.resolve = self.offers.wanted
-        self.downloads.arrived = lambda _: self.models.refresh()
+        self.downloads.arrived = self._arrived
         self._offline = self.hub.offline
         if device := hardware.remembered(paths.machine):
             self.offers.judge(device)
@@ -146,6 +157,7 @@ class Core:
         self.queue.close()
         self.engine.stop()
         self._looker.finish()
+        self._mover.finish()
         self._disk.finish()
         self._store.close()
         self._lock.release()
@@ -191,6 +203,18 @@ class Core:
         runners = () if settings.model == "fake" else ("diffusers",)
         budget = int(settings.worker_memory_gb * GB)
         return protocol.Hello(protocol.VERSION, settings.device, budget, str(self.paths.cache), runners)
+
+    def _arrived(self, download: Download) -> None:
+        self.storage.arrived(Path(download.folder))
+        self.models.refresh()
+
+    def _needed(self, model_id: str) -> bool:
+        """Whether a job is at a model, or waits for it. A model that is only kept loaded is let go."""
+        if any(job.model == model_id and not job.ended for job in self.queue.jobs()):
+            return True
+        if self.engine.state is EngineState.READY:
+            self.engine.unload()
+        return False
 
     def _hub_hello(self) -> hub_protocol.Hello:
         endpoint = self.settings.value.hub_endpoint or os.environ.get("HF_ENDPOINT", "")

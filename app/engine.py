@@ -130,6 +130,11 @@ class Engine:
         if self.state is EngineState.READY:
             self._send(request)
 
+    def unload(self) -> None:
+        """Drop the models that are kept loaded, so that their files can be removed."""
+        if self.state is EngineState.READY:
+            self._send(protocol.Unload())
+
     def restart(self) -> None:
         """End the worker, if there is one, and start a fresh one; also the way out of UNUSABLE.
 

@@ -46,12 +46,11 @@ class Models:
         paths: Paths | None = None,
         catalog: Catalog | None = None,
         prepare: Prepare | None = None,
-        allowed: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         """``later(work, then)`` does ``work`` off the owner thread; without it everything is looked up at once.
 
         ``hub_cache`` is used unless the settings name another; ``paths`` is where copies and notes lie (without it
-        there are none); ``prepare`` is ``models.singles.prepare``, ``allowed`` the pickled files that may be read.
+        there are none); ``prepare`` is ``models.singles.prepare``.
         """
         self._settings = settings
         self._events = events
@@ -61,7 +60,7 @@ class Models:
         self._paths = paths
         self._catalog = catalog or EmptyCatalog()
         self._prepare = prepare
-        self._allowed = allowed
+        self._allowed: Callable[[], frozenset[str]] = frozenset
         self._device: DeviceFacts | None = None
         self.known = Known(paths.known if paths else None)
         self._things: dict[str, Thing] = {}
@@ -150,6 +149,10 @@ class Models:
         return self._things.get(key) or self._things.get(self._known_id(key))
 
     # -- changing --
+
+    def allow(self, pickled: Callable[[], frozenset[str]]) -> None:
+        """Take the pickled files that a person agreed to read from ``pickled``."""
+        self._allowed = pickled
 
     def add_folder(self, folder: Path) -> ModelEntry:
         """Remember a model folder, or a folder that holds several; returns (the first) entry.

@@ -126,7 +126,9 @@ class Offers:
         if not chain:
             if linked is None:
                 near = difflib.get_close_matches(model, [known.id for known in catalog()], n=3, cutoff=0.5)
-                raise AtelierError(ErrorCode.REPO_NOT_FOUND, f"Near it: {', '.join(near)}" if near else "", repo=model)
+                raise AtelierError(
+                    ErrorCode.REPO_NOT_FOUND, f"Did you mean {', '.join(near)}?" if near else "", repo=model
+                )
             return [Wanted(linked.repo, linked.repo.partition("/")[2], linked)]
         for link in chain:
             self._need_acceptance(link)
@@ -183,7 +185,8 @@ class Offers:
                 yield other
 
     def _need_acceptance(self, entry: CatalogEntry) -> None:
-        if needs_acceptance(entry) and not self._accepted.get((entry.id, entry.licence.name)):
+        new = self._view.present.get(entry.id, Presence()).status is Status.AVAILABLE
+        if new and needs_acceptance(entry) and not self._accepted.get((entry.id, entry.licence.name)):
             licence = entry.licence
             raise AtelierError(
                 ErrorCode.LICENCE_NOT_ACCEPTED, licence.note, model=entry.name, licence=licence.name, url=licence.url

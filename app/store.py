@@ -177,6 +177,11 @@ class Store:
         with self._db:
             self._db.execute("DELETE FROM results WHERE id = ?", (result_id,))
 
+    def last_used(self) -> dict[str, float]:
+        """Model id -> when its newest picture was made, in seconds since 1970."""
+        rows = self._reader.execute("SELECT model, max(created) FROM results GROUP BY model")
+        return {str(model): float(when) for model, when in rows.fetchall()}
+
     def seconds_lately(self, model: str, limit: int = 5) -> list[float]:
         """What the last pictures of ``model`` took, in seconds, newest first."""
         rows = self._reader.execute(

@@ -11,6 +11,9 @@ from typing import Any
 from app.messages import as_text, words
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 
+_TELLING = (ErrorCode.MODEL_NOT_INSTALLED, ErrorCode.MODEL_UNSUPPORTED, ErrorCode.REPO_NOT_FOUND)
+"""Errors whose detail helps a person: it names what was probably meant."""
+
 DONE, FAILED, USAGE, NOT_INSTALLED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -38,7 +41,7 @@ def warn(text: str) -> None:
 def complain(error: AtelierError) -> int:
     """Say an error on standard error and return the exit code that stands for it."""
     warn(as_text(error.info))
-    if error.info.detail and error.code in (ErrorCode.MODEL_NOT_INSTALLED, ErrorCode.MODEL_UNSUPPORTED):
+    if error.info.detail and error.code in _TELLING:
         warn(error.info.detail)
     return exit_code(error.code)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import engine, window
+from tests.bench import engine, weights, window
 from tests.bench.measure import Measure
 
 
@@ -17,7 +17,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="where the report goes")
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    measures: list[Measure] = [*window.measure(max(3, options.rounds // 3)), *engine.measure(options.rounds)]
+    few = max(3, options.rounds // 3)
+    measures: list[Measure] = [*window.measure(few), *weights.measure(few), *engine.measure(options.rounds)]
     for one in measures:
         mark = "ok  " if one.kept else "OVER"
         print(f"{mark} {one.name:<30} {one.value:8.3f} {one.unit:<14} (at most {one.limit:g})  {one.facts}")

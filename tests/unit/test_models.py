@@ -72,10 +72,9 @@ def make(settings: SettingsStore, hub: Path, monkeypatch: pytest.MonkeyPatch) ->
         return trees.write(cache / f"{path.stem}-{path.stat().st_size}", trees.pipeline())
 
     def models() -> Models:
-        return Models(
-            settings, EventBus(), ASSETS, hub, paths=default_paths(), catalog=Catalog(), prepare=prepare,
-            allowed=lambda: frozenset({str(hub.parent / "agreed.ckpt")}),
-        )  # fmt: skip
+        found = Models(settings, EventBus(), ASSETS, hub, paths=default_paths(), catalog=Catalog(), prepare=prepare)
+        found.allow(lambda: frozenset({str(hub.parent / "agreed.ckpt")}))
+        return found
 
     return models
 
