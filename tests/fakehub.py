@@ -541,7 +541,7 @@ def _class_name(index: Content) -> str:
     try:
         value = json.loads(index if isinstance(index, bytes) else index.read_bytes())
         return str(value.get("_class_name", ""))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from huggingface_hub.file_download import are_symlinks_supported, repo_folder_name
 
 from app.files import folder_problem
-from app.hub.locks import hold, is_held
+from app.hub.locks import held_elsewhere, hold
 from app.hub.net import Halt
 from app.hub_protocol import HubFile
 from models.errors import AtelierError, ErrorCode
@@ -143,7 +143,7 @@ class Cache:
         return self.root / ".locks" / "atelier"
 
     def is_claimed(self, repo: str) -> bool:
-        return any(is_held(path) for path in self._claims().glob(f"{self.repo(repo).name}.*.claim"))
+        return any(held_elsewhere(path) for path in self._claims().glob(f"{self.repo(repo).name}.*.claim"))
 
     # -- snapshots
 
@@ -199,7 +199,7 @@ class Cache:
     def discard(self, repo: str, names: Collection[str], keep: Collection[str] = ()) -> int:
         """Delete blobs of a download that no snapshot uses, and their parts; returns the bytes that became free.
 
-        ``names`` are those of its blobs, ``keep`` those that another download in this process is about. While another
+        ``names`` are those of its blobs, ``keep`` those that other downloads in this process are about. While another
         process downloads the same repository, only parts go that nobody writes.
         """
         freed = 0
@@ -210,7 +210,7 @@ class Cache:
             name, _, ending = path.name.partition(".")
             lock = self.root / ".locks" / self.repo(repo).name / f"{name}.lock"
             unused = ending.endswith("part") or (not ending and whole and _identity(path) not in used)
-            if name in spare and unused and not is_held(lock):
+            if name in spare and unused and not held_elsewhere(lock):
                 freed += _remove(path)
         for folder in (".atelier", "blobs", "snapshots", ""):
             with contextlib.suppress(OSError):

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
 
+_ours: set[Path] = set()
+
 
 @contextlib.contextmanager
 def hold(path: Path, halt: Halt, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -40,17 +42,19 @@ def hold(path: Path, halt: Halt, waiting: Callable[[], None] = lambda: None) -> 
         except (OSError, NotImplementedError):
             log.warning("no lock can be had at %s", path)
             lock = None
+    _ours.add(path)
     try:
         yield
     finally:
+        _ours.discard(path)
         if lock is not None:
             lock.release()
 
 
-def is_held(path: Path) -> bool:
-    """Whether somebody holds the lock ``path`` just now."""
+def held_elsewhere(path: Path) -> bool:
+    """Whether another process holds the lock ``path`` just now."""
     lock = _new(path)
-    if lock is None:
+    if lock is None or path in _ours:
         return False
     try:
         lock.acquire(timeout=0)

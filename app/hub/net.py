@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from huggingface_hub import get_session, get_token, set_client_factory
@@ -18,8 +18,10 @@ from huggingface_hub.utils._http import default_client_factory
 
 from app.hub.errors import HaltedError, NetError, hide, unreached
 
+T = TypeVar("T")
+
 CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 10.0
 """How long a question to the hub may go without a byte of its answer."""
 LONGEST_WAIT = 30.0
 """Seconds between two tries, at most, unless the hub asks for more."""
@@ -68,6 +70,30 @@ class Halt:
         finally:
             with self._lock:
                 self._sockets.discard(one)
+
+
+def unless_halted(halt: Halt, work: Callable[[], T]) -> T:
+    """What ``work`` returns or raises; when ``halt`` is set first, it is left behind, and ends by its time limits.
+
+    Reads that wait for the first byte of an answer cannot be woken: there is no hold on their connection yet.
+    """
+    answer: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answer.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="question", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.05)
+        halt.check()
+    if errors:
+        raise errors[0]
+    return answer[0]
 
 
 def _wake(one: socket.socket) -> None:

@@ -12,7 +12,7 @@ from app.hub.api import Api
 from app.hub.blobs import Fetcher, Slots
 from app.hub.cache import Cache, MissingBlobError, blob_name
 from app.hub.errors import HaltedError, as_info
-from app.hub.net import Halt, Net
+from app.hub.net import Halt, Net, unless_halted
 from app.hub.notes import Begun, Verified
 from app.hub.part import checksum
 from app.hub.plan import Plan, open_plan
@@ -124,8 +124,7 @@ class Puller:
 
     def _work(self) -> Pulled:
         kit = self._kit
-        self._plan = plan = open_plan(Api(kit.net, self._halt), self._spec)
-        self._halt.check()
+        self._plan = plan = unless_halted(self._halt, lambda: open_plan(Api(kit.net, self._halt), self._spec))
         kit.cache.prepare(plan.repo)
         check_room(kit, plan)
         kit.begun.note(kit.cache.repo(plan.repo).name, plan.commit, sorted(self.names))
