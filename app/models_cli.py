@@ -19,7 +19,7 @@ from app.pull_cli import pull
 from app.terminal import DONE, FAILED, complain, error_json, print_json, print_line
 from app.weights import Offer, Status
 from models.catalog.entry import Role, Use
-from models.errors import AtelierError, ErrorCode, ErrorInfo
+from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem
 from models.machine import Fit
 
 Command = Callable[["Shop", argparse.Namespace], int]
@@ -282,6 +282,8 @@ def import_files(shop: Shop, options: argparse.Namespace) -> int:
 
 
 def _import(shop: Shop, path: Path, options: argparse.Namespace) -> int:
+    if not path.expanduser().exists():
+        raise InvalidInputError(Problem("PATH", str(path), f"There is no file or folder “{path}”."))
     found = shop.answer(shop.core.imports.look, path)
     progress = view.Meter("Copying") if options.copy and not options.json else view.quiet
     if found.format == "pickle" and options.allow_pickle:
@@ -316,8 +318,10 @@ def remove_models(shop: Shop, options: argparse.Namespace) -> int:
         freed = shop.answer(shop.core.storage.remove, key)
         if options.json:
             print_json({"status": "succeeded", "model": key, "freed_bytes": freed})
-        else:
+        elif freed:
             print_line(f"Removed {key}: {view.size(freed)} are free again.")
+        else:
+            print_line(f"Took {key} off the list; its files stay where they are.")
     return DONE
 
 
