@@ -25,6 +25,7 @@ from models.box import BoxSchema
 from models.card import ModelCard, ModelRef
 from models.catalog.entry import CatalogEntry
 from models.errors import AtelierError, ErrorCode, ErrorInfo
+from models.families import family_of
 from models.folders import FolderInfo
 from models.machine import DeviceFacts
 from models.recognise import FileKind, Recognised
@@ -38,24 +39,19 @@ RUNNABLE = (FileKind.CHECKPOINT, FileKind.DENOISER)
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
 _MOST_FILES = 64  # weight files of one repository that are looked at
 
-_FAMILIES = {
-    "StableDiffusionXLPipeline": "sdxl", "FluxPipeline": "flux1", "Flux2Pipeline": "flux2", "ChromaPipeline": "chroma",
-    "QwenImagePipeline": "qwen-image", "ZImagePipeline": "z-image", "HiDreamImagePipeline": "hidream",
-    "AuraFlowPipeline": "auraflow", "Lumina2Pipeline": "lumina2", "KolorsPipeline": "kolors", "SanaPipeline": "sana",
-}  # fmt: skip
-"""Pipelines that belong to one family only, for models that no catalog entry tells about."""
-
 
 class ModelEntry(msgspec.Struct, frozen=True):
     """A model as the picker shows it. Without a schema it cannot be run, and ``problem`` says why.
 
-    ``fit`` is "fast", "offload", "too_large" or "unknown" for the device ``Models.device``.
+    ``fit`` is "fast", "offload", "too_large" or "unknown" for the device ``Models.device``; ``family`` is what add-ons
+    have to share with it.
     """
 
     card: ModelCard
     schema: BoxSchema | None = None
     problem: ErrorInfo | None = None
     fit: str = "unknown"
+    family: str = ""
 
 
 class Catalog(Protocol):
@@ -185,7 +181,9 @@ class Judge:
             examples=words.examples if words and words.examples else about.examples,
             size_bytes=info.total_bytes,
         )
-        return ModelEntry(card, schema, fit=self._fit(info))
+        # The embedded one has the class of Stable Diffusion, but its parts fit nothing else.
+        family = "" if model_id == EMBEDDED else words.family if words else family_of(info.pipeline, info.configs)
+        return ModelEntry(card, schema, fit=self._fit(info), family=family)
 
     def _fit(self, info: FolderInfo) -> str:
         return "unknown" if self._device is None else planning.verdict(info.needs, self._device).fit.value
@@ -378,8 +376,8 @@ class _Surveyor:
     def _note_base(self, thing: Thing) -> None:
         if thing.entry is None or thing.entry.problem is not None:
             return
-        family = thing.family or _FAMILIES.get(thing.entry.card.pipeline, "")
-        self._bases.setdefault(family, Path(thing.entry.card.ref.folder))
+        if thing.entry.family:
+            self._bases.setdefault(thing.entry.family, Path(thing.entry.card.ref.folder))
 
 
 def models_in(folder: Path) -> Iterator[Path]:
@@ -400,7 +398,7 @@ def _model(
         kind=kind,
         role=words.role.value if words else "text-to-image",
         path=str(folder),
-        family=words.family if words else _FAMILIES.get(entry.card.pipeline, ""),
+        family=entry.family,
         repo=repo,
         owned=owned,
         entry=entry,

@@ -66,7 +66,7 @@ def check_target(old: Path, new: Path) -> None:
         raise _refused(new, "The new folder has to be outside of the present one.")
     if new.exists() and not new.is_dir():
         raise _refused(new, "This is not a folder.")
-    if new.is_dir() and any(not _KNOWN.fullmatch(entry.name) for entry in os.scandir(new)):
+    if new.is_dir() and not all(_KNOWN.fullmatch(entry.name) for entry in new.iterdir()):
         raise _refused(new, "This folder holds other things. Choose an empty one, or a model cache.")
     if new.is_dir() and (new / STORE).exists() and not has_store(new):
         raise _refused(new, "This folder holds other things. Choose an empty one, or a model cache.")
