@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Signal
@@ -21,6 +22,7 @@ from ui.i18n import tr
 from ui.theme.apply import Theme
 from ui.viewmodels.workspace import Workspace
 from ui.views.create_page import CreatePage
+from ui.views.models_page import ModelsPage
 from ui.views.rail import Rail
 from ui.views.settings_page import SettingsPage
 from ui.views.shortcuts_sheet import ShortcutsSheet
@@ -29,6 +31,7 @@ from ui.widgets.picture_field import picture_file
 
 SIZE = (1280, 800)
 LEAST = (1024, 640)
+WEIGHTS = (".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth")
 
 
 class MainWindow(QMainWindow):
@@ -46,9 +49,12 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.rail = Rail()
         self.create_page = CreatePage(workspace)
-        self.settings_page = SettingsPage(workspace.settings)
+        self.models_page = ModelsPage(workspace.models) if workspace.models is not None else None
+        self.settings_page = SettingsPage(workspace.settings, workspace.models)
         self._pages = QStackedWidget()
-        self._names = {"create": self.create_page, "settings": self.settings_page}
+        self._names: dict[str, QWidget] = {"create": self.create_page, "settings": self.settings_page}
+        if self.models_page is not None:
+            self._names["models"] = self.models_page
         self._lay_out()
         self._sheet: ShortcutsSheet | None = None
         self._closing = False
@@ -62,6 +68,8 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self.rail.add("create", tr("Create"), "sparkles", "Ctrl+1")
+        if self.models_page is not None:
+            self.rail.add("models", tr("Models"), "boxes", "Ctrl+2")
         self.rail.add("settings", tr("Settings"), "settings", "Ctrl+,")
         for page in self._names.values():
             self._pages.addWidget(page)
@@ -82,6 +90,14 @@ class MainWindow(QMainWindow):
         workspace.canvas.wanted.connect(self._wanted)
         workspace.canvas.progress_changed.connect(self._progress_changed)
         workspace.canvas.use_wanted.connect(lambda *_: self.show_page("create"))
+        if workspace.models is not None:
+            workspace.models.wanted.connect(self._wanted)
+            workspace.models.use_wanted.connect(lambda *_: self.edit_prompt())
+            workspace.models.downloads.changed.connect(lambda _: self._downloads_changed())
+            self.rail.tray.clicked.connect(lambda: self.show_models("browse"))
+            self.create_page.form.picker.more_wanted.connect(lambda: self.show_models("browse"))
+            self.create_page.form.picker.offer_more = True
+            self._downloads_changed()
 
     def _add_shortcuts(self) -> None:
         page = self.create_page
@@ -93,6 +109,8 @@ class MainWindow(QMainWindow):
             (("F9",), page.toggle_side),
             (("Shift+F9",), page.toggle_form),
             (("Ctrl+1",), lambda: self.show_page("create")),
+            (("Ctrl+2",), lambda: self.show_page("models")),
+            (("Ctrl+F",), self.search_models),
             (("Ctrl+,",), lambda: self.show_page("settings")),
             (("Ctrl+Q",), self.close),
             (("F1",), self.show_shortcuts),
@@ -115,6 +133,23 @@ class MainWindow(QMainWindow):
         if name in self._names:
             self._pages.setCurrentWidget(self._names[name])
             self.rail.show_page(name)
+            if name == "models" and self.models_page is not None:
+                self.models_page.opened()
+
+    def show_models(self, segment: str) -> None:
+        """The Models page with its segment "browse" or "storage"."""
+        if self.models_page is not None:
+            self.show_page("models")
+            self.models_page.show_segment(segment)
+
+    def search_models(self) -> None:
+        if self.models_page is not None:
+            self.show_page("models")
+            self.models_page.search()
+
+    def _downloads_changed(self) -> None:
+        if self.workspace.models is not None:
+            self.rail.tray.show_view(self.workspace.models.downloads.tray())
 
     def generate(self) -> None:
         self.show_page("create")
@@ -129,7 +164,9 @@ class MainWindow(QMainWindow):
         self.create_page.form.open_picker()
 
     def back_out(self) -> None:
-        """Esc: leave Settings, else stop what runs, else put the error away."""
+        """Esc: leave what is open on the page, then the page, else stop what runs, else put the error away."""
+        if self.page == "models" and self.models_page is not None and self.models_page.back_out():
+            return
         if self.page != "create":
             self.show_page("create")
         elif not self.workspace.canvas.cancel():
@@ -142,11 +179,13 @@ class MainWindow(QMainWindow):
         self._sheet.raise_()
 
     def _wanted(self, what: str) -> None:
-        commands = {
+        commands: dict[str, Callable[[], object]] = {
             "choose_model": self.choose_model,
             "open_settings": lambda: self.show_page("settings"),
             "edit_inputs": self.edit_prompt,
             "retry": self.generate,
+            "get_model": lambda: self.show_models("browse"),
+            "open_storage": lambda: self.show_models("storage"),
         }
         if what in commands:
             commands[what]()
@@ -167,12 +206,15 @@ class MainWindow(QMainWindow):
         settings = self.workspace.settings
         self.theme.choose(settings.value("theme"))
         self.create_page.canvas.set_background(settings.value("canvas"))
-        self.create_page.canvas.motion = not (settings.value("reduced_motion") or self.theme.reduced_motion())
+        motion = not (settings.value("reduced_motion") or self.theme.reduced_motion())
+        self.create_page.canvas.motion = motion
+        if self.models_page is not None:
+            self.models_page.motion = motion
 
     def _engine_changed(self) -> None:
         self.rail.engine.show_engine(self.workspace.engine())
 
-    # dropping a picture or a model folder anywhere
+    # dropping a picture or a model anywhere
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         if self._dropped(event):
@@ -185,9 +227,14 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         self._light(False)
         kind, path = self._dropped(event) or ("", "")
-        if kind:
-            event.acceptProposedAction()
-            self.show_page("create")
+        if not kind:
+            return
+        event.acceptProposedAction()
+        if kind == "weights" and self.models_page is not None:
+            self.show_page("models")
+            self.models_page.take(event.mimeData().urls())
+            return
+        self.show_page("create")
         if kind == "model":
             self.workspace.create.add_folder(path)
         elif kind == "picture":
@@ -197,6 +244,9 @@ class MainWindow(QMainWindow):
         urls = event.mimeData().urls()
         if event.source() is not None or not urls:
             return None
+        weights = any(url.fileName().lower().endswith(WEIGHTS) for url in urls)
+        if self.models_page is not None and (self.page == "models" or weights):
+            return "weights", ""
         folders = [url.toLocalFile() for url in urls if url.isLocalFile() and Path(url.toLocalFile()).is_dir()]
         if folders:
             return "model", folders[0]
@@ -204,6 +254,10 @@ class MainWindow(QMainWindow):
         return ("picture", picture) if picture and self.create_page.form.form.pictures() else None
 
     def _light(self, on: bool) -> None:
+        if self.models_page is not None and (not on or self.page == "models"):
+            self.models_page.light(on)
+            if on:
+                return
         for field in self.create_page.form.form.pictures():
             field.light(on)
         mark(self.create_page.form.picker, drop="true" if on else "false")

@@ -9,6 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt
 
+from ui.i18n import tr
 from ui.viewmodels.rows import Index
 
 
@@ -34,18 +35,19 @@ class CardView:
     state_tone: str = ""
     fraction: float = -2.0
     tooltip: str = ""
+    locked: bool = False
 
     def spoken(self) -> str:
         """What a screen reader says of it."""
-        return ", ".join(
-            part for part in (self.title, self.state, self.fit, self.size, self.badge, self.summary) if part
-        )
+        gate = tr("needs an account") if self.locked else ""
+        parts = (self.title, self.state, self.fit, self.size, self.badge, gate, self.summary)
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
 class Section:
     """Cards under one heading. ``row_only`` shows as many as fit beside each other; ``note`` stands instead of cards,
-    ``waiting`` is how many grey cards stand there while the answer is awaited."""
+    ``waiting`` is how many grey cards stand there while the answer is awaited; ``action`` is the heading's button."""
 
     id: str
     title: str
@@ -54,6 +56,7 @@ class Section:
     row_only: bool = False
     note: str = ""
     waiting: int = 0
+    action: str = ""
     start: int = field(default=0, compare=False)
 
 

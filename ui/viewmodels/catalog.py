@@ -211,7 +211,10 @@ class CatalogVM(QObject):
         return True
 
     def expand(self, section: str) -> None:
-        """Show the whole of a shelf, or only its first row again."""
+        """The button of a heading: show the whole of a shelf, or only its first row again; ask the hub again."""
+        if section == "hub":
+            self.search_hub()
+            return
         self._expanded ^= {section}
         self.refresh()
 
@@ -223,7 +226,7 @@ class CatalogVM(QObject):
         return not self.query and not self.filters.any and not self.sort
 
     def count_words(self) -> str:
-        return plural("{n} model or add-on", "{n} models and add-ons", self._count)
+        return "" if not self._count else plural("{n} model or add-on", "{n} models and add-ons", self._count)
 
     def nothing(self) -> bool:
         """Nothing is found here, and nothing is awaited."""
@@ -274,7 +277,8 @@ class CatalogVM(QObject):
             if shelf.entries:
                 key = f"shelf:{shelf.id}"
                 once = key not in self._expanded
-                yield Section(key, tr(shelf.title), tr(shelf.summary), shelf.entries, row_only=once)
+                action = tr("Show all {n}", n=len(shelf.entries)) if once else tr("Show fewer")
+                yield Section(key, tr(shelf.title), tr(shelf.summary), shelf.entries, row_only=once, action=action)
         groups = (
             ("models", tr("All models"), [o.entry.id for o in offers if o.entry.is_model]),
             (
@@ -306,7 +310,7 @@ class CatalogVM(QObject):
             return Section("hub", title, tr("Made by others, not checked by Atelier") if keys else "", keys, note=note)
         if self._hub_state in ("", "waiting"):
             return Section("hub", title, tr("Searching"), waiting=3)
-        return Section("hub", title, note=self._hub_state)
+        return Section("hub", title, note=self._hub_state, action=tr("Try again"))
 
     # the hub
 
@@ -395,6 +399,7 @@ def offer_card(offer: Offer) -> CardView:
     if not entry.is_model:
         fit, tone = role_words(entry.role), ""
     lines = [entry.name, _short(entry.summary), f"{tr(badge)} ({entry.licence.name})"]
+    lines.append(tr("Needs an account of the hub") if entry.gated else "")
     return CardView(
         entry.id,
         role_icon(entry.role),
@@ -405,29 +410,28 @@ def offer_card(offer: Offer) -> CardView:
         size,
         tr(badge),
         badge_tone if entry.licence.use is not Use.COMMERCIAL else "",
-        state or (tr("Ask first") if entry.gated else ""),
+        state,
         state_tone,
         fraction,
         "\n".join(line for line in lines if line),
+        locked=entry.gated and not state,
     )
 
 
 def hit_card(hit: Hit) -> CardView:
     badge, tone, _ = USES[use_of(hit.licence)]
-    facts = [hit.pipeline_tag.replace("-", " "), plural("{n} download", "{n} downloads", hit.downloads)]
     return CardView(
         f"{REPO}{hit.repo}",
         "globe",
         hit.repo.partition("/")[2],
         tr("by {name}", name=hit.repo.partition("/")[0]),
-        " · ".join(fact for fact in facts if fact),
+        role_words(hit.pipeline_tag) if hit.pipeline_tag else "",
         "",
-        "",
+        plural("{n} download", "{n} downloads", hit.downloads),
         tr(badge) if hit.licence else "",
         tone if use_of(hit.licence) is not Use.COMMERCIAL else "",
-        tr("Ask first") if hit.gated else "",
-        "",
         tooltip=hit.repo,
+        locked=hit.gated,
     )
 
 

@@ -232,7 +232,10 @@ def repo_details(
 
 
 def _repo_notes(facts: RepoFacts) -> Iterable[Note]:
+    told = facts.problem.code.value.removeprefix("model_needs_") if facts.problem is not None else "-"
     for risk in facts.risks:
+        if risk.startswith(told):
+            continue  # the problem says it
         yield Note(tr(RISKS.get(risk, risk)), "warn", "shield-alert")
     if facts.gated:
         yield Note(tr("Its authors ask who downloads it; that takes a free account of the hub."), "", "lock")

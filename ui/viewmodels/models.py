@@ -103,11 +103,14 @@ class ModelsVM(QObject):
         if key.startswith(REPO):
             offer = self._weights.offers.get(key.removeprefix(REPO))
             key = offer.entry.id if offer is not None else key
+        other = key != self._chosen
         self._chosen = key
         if key.startswith(REPO):
             linked, repo = self.catalog.link(), key.removeprefix(REPO)
             self.getting.look_at(linked if linked is not None and linked.repo == repo else PullSpec(repo))
         self._changed()
+        if other:
+            self.details_changed.emit()
 
     def choose_file(self, path: str) -> None:
         """Another weight file of the repository that is shown."""

@@ -107,11 +107,11 @@ def plan_words(verdict: Verdict, device: str) -> str:
     needed, usable = gigabytes(verdict.needed_bytes), gigabytes(verdict.usable_bytes)
     if verdict.fit is Fit.TOO_LARGE:
         return tr(
-            "Even in parts it needs about {needed} GB of {device}; this computer has {usable} GB.",
+            "Even in parts it needs about {needed} GB of {device}; this computer can give {usable} GB.",
             needed=needed, usable=usable, device=device,
         )  # fmt: skip
     text = tr(
-        "It needs about {needed} GB of {device}; this computer has {usable} GB.",
+        "It needs about {needed} GB of {device}; this computer can give {usable} GB.",
         needed=needed, usable=usable, device=device,
     )  # fmt: skip
     plan = verdict.plan

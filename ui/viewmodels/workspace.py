@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from PySide6.QtCore import QObject, Signal
 
 from app.events import EngineChanged, TroubleArose
 from ui.state import WindowState
 from ui.viewmodels.canvas import CanvasVM
+from ui.viewmodels.comparing import CompareVM
 from ui.viewmodels.create import CreateVM
+from ui.viewmodels.models import ModelsVM
 from ui.viewmodels.pictures import PictureLoader
-from ui.viewmodels.ports import CorePort
+from ui.viewmodels.ports import CorePort, WeightsPort
 from ui.viewmodels.queue import HeldVM, QueueModel
 from ui.viewmodels.recent import RecentModel, Thumbs
 from ui.viewmodels.settings import SettingsVM
 from ui.viewmodels.words import EngineView, engine_view
+from ui.viewmodels.work import WorkVM
 
 
 class Workspace(QObject):
@@ -28,19 +34,31 @@ class Workspace(QObject):
         self.loader = PictureLoader(self)
         self.thumbs = Thumbs(self.loader, self)
         self.create = CreateVM(core, self.state, self)
-        self.canvas = CanvasVM(core, self.loader, self)
+        self.work = WorkVM(self.create, core.paths, self)
+        self.canvas = CanvasVM(core, self.loader, self.work, self)
+        self.compare = CompareVM(core, self.loader, self)
         self.queue = QueueModel(core, self)
         self.held = HeldVM(core, self)
         self.recent = RecentModel(core, self.thumbs, self)
         self.settings = SettingsVM(core, self)
+        self.models = ModelsVM(core, core, self) if isinstance(core, WeightsPort) else None
         self.create.submitted.connect(self.canvas.follow)
         self.create.refused.connect(self.canvas.refuse)
         self.canvas.use_wanted.connect(self.create.use)
+        if self.models is not None:
+            self.canvas.models_wanted.connect(self.models.act)
+            self.models.use_wanted.connect(self._use_model)
         self._ends = [
             core.events.subscribe(EngineChanged, lambda _: self.engine_changed.emit()),
             core.events.subscribe(TroubleArose, lambda event: self.canvas.report(event.error)),
         ]
         self.canvas.show_newest()
+
+    def _use_model(self, model: str, inputs: Mapping[str, Any]) -> None:
+        """Create with this model, and the prompt that was picked with it."""
+        self.create.select(model)
+        if inputs:
+            self.create.set_values(inputs)
 
     def engine(self) -> EngineView:
         return engine_view(self.core.engine.status)
@@ -52,4 +70,7 @@ class Workspace(QObject):
             end()
         for part in (self.create, self.canvas, self.queue, self.held, self.recent, self.settings):
             part.close()
+        if self.models is not None:
+            self.models.close()
+        self.work.close()
         self.loader.close()

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 from ui.theme import current, tokens
 from ui.theme.icons import icon, paint_icon
 from ui.viewmodels.words import EngineView
+from ui.views.tray import Tray
 from ui.widgets.controls import label, mark, tabular
 
 
@@ -94,6 +95,8 @@ class Rail(QWidget):
         self.engine = EngineFoot()
         self.engine.clicked.connect(lambda: self.chosen.emit("settings"))
         self._layout.addStretch(1)
+        self.tray = Tray()
+        self._layout.addWidget(self.tray, 0, Qt.AlignmentFlag.AlignHCenter)
         self._layout.addWidget(self.engine)
 
     def add(self, page: str, words: str, icon_name: str, shortcut: str) -> None:

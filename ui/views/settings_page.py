@@ -8,7 +8,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QLineEdit, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from ui.i18n import tr
+from ui.viewmodels.models import ModelsVM
 from ui.viewmodels.settings import SettingsVM
+from ui.views.network_settings import NetworkSettings
 from ui.widgets.controls import Button, Combo, ElidedLabel, IconButton, Switch, divider, label, mark, row
 
 WIDTH = 640
@@ -17,9 +19,10 @@ WIDTH = 640
 class SettingsPage(QWidget):
     """Joins ``SettingsVM`` to its rows."""
 
-    def __init__(self, vm: SettingsVM, parent: QWidget | None = None) -> None:
+    def __init__(self, vm: SettingsVM, models: ModelsVM | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._vm = vm
+        self._models = models
         mark(self, surface="panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._refreshers: dict[str, Callable[[], None]] = {}
@@ -83,7 +86,10 @@ class SettingsPage(QWidget):
         self._pictures()
         self._folders()
         self._heading(tr("Network"))
-        self._switch("offline", tr("Stay offline"), tr("Never use the network, whatever is asked for."))
+        self._switch("offline", tr("Work offline"), tr("Never use the network, whatever is asked for."))
+        if self._models is not None:
+            self.network = NetworkSettings(self._vm, self._models)
+            self._column.addWidget(self.network)
         self._heading(tr("About"))
         for name, value in self._vm.about():
             line = row(label(name, tone="soft"), None, label(value))
@@ -242,6 +248,11 @@ class SettingsPage(QWidget):
         folder = QFileDialog.getExistingDirectory(self, tr("Choose a model folder"))
         if folder:
             self._vm.add_folder(folder)
+
+    def scroll_to(self, part: QWidget) -> None:
+        """Bring ``part`` of the page to its top."""
+        inside = self._scroll.widget() or self
+        self._scroll.verticalScrollBar().setValue(part.mapTo(inside, part.rect().topLeft()).y() - 60)
 
     # from the view-model
 

@@ -21,6 +21,8 @@ def shortcut_words() -> list[tuple[str, list[tuple[str, str]]]]:
                 (tr("Ctrl + M"), tr("Choose a model")),
                 (tr("F9"), tr("Show or hide queue and recent pictures")),
                 (tr("Shift + F9"), tr("Show or hide the form")),
+                (tr("Ctrl + 1  and  2"), tr("Create, Models")),
+                (tr("Ctrl + F"), tr("Search models")),
                 (tr("Ctrl + ,"), tr("Settings")),
                 (tr("Ctrl + Q"), tr("Quit")),
             ],

@@ -1,4 +1,4 @@
-"""A layout that puts its widgets side by side, centred, and goes on in the next line when there is no room."""
+"""A layout that puts its widgets side by side and goes on in the next line when there is no room."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from PySide6.QtWidgets import QLayout, QLayoutItem, QSizePolicy, QWidget
 
 
 class FlowLayout(QLayout):
-    def __init__(self, spacing: int, parent: QWidget | None = None) -> None:
+    def __init__(self, spacing: int, parent: QWidget | None = None, centred: bool = True) -> None:
         super().__init__(parent)
+        self._centred = centred
         self._items: list[QLayoutItem] = []
         self.setContentsMargins(0, 0, 0, 0)
         self.setSpacing(spacing)
@@ -60,7 +61,7 @@ class FlowLayout(QLayout):
         return sum(item.sizeHint().width() for item in line) + self.spacing() * (len(line) - 1)
 
     def _place_line(self, line: list[QLayoutItem], rect: QRect, top: int, test: bool) -> int:
-        left = rect.left() + max(0, (rect.width() - self._width(line)) // 2)
+        left = rect.left() + (max(0, (rect.width() - self._width(line)) // 2) if self._centred else 0)
         for item in line:
             size = item.sizeHint()
             if not test:

@@ -16,6 +16,9 @@ from ui.theme.icons import paint_icon
 from ui.widgets.controls import Combo, mark
 
 ADD = "\0add"
+MORE = "\0more"
+EXTRA = {ADD: "folder-plus", MORE: "boxes"}
+"""Lines that are no models, and their icons."""
 
 
 class Row(Protocol):
@@ -78,7 +81,7 @@ def paint_model(painter: QPainter, box: QRectF, name: str, line: str, tone: str,
 
 class _Delegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:  # noqa: N802
-        return QSize(200, 40 if index.data(Role.ID) == ADD else 52)
+        return QSize(200, 40 if index.data(Role.ID) in EXTRA else 52)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -93,10 +96,12 @@ class _Delegate(QStyledItemDelegate):
             painter.setBrush(QColor(colors.hover))
             painter.drawRoundedRect(rect.adjusted(2, 1, -2, -1), 7, 7)
         inner = rect.adjusted(8, 4, -10, -4)
-        if index.data(Role.ID) == ADD:
-            painter.setPen(QPen(QColor(colors.line), 1))
-            painter.drawLine(rect.topLeft(), rect.topRight())
-            paint_icon(painter, "folder-plus", QRectF(inner.left() + 9, inner.center().y() - 9, 18, 18), colors.soft)
+        extra = EXTRA.get(str(index.data(Role.ID)), "")
+        if extra:
+            if str(index.model().index(index.row() - 1, 0).data(Role.ID)) not in EXTRA:
+                painter.setPen(QPen(QColor(colors.line), 1))
+                painter.drawLine(rect.topLeft(), rect.topRight())
+            paint_icon(painter, extra, QRectF(inner.left() + 9, inner.center().y() - 9, 18, 18), colors.soft)
             painter.setPen(QColor(colors.text))
             text = inner.adjusted(46, 0, 0, 0)
             painter.drawText(text, Qt.AlignmentFlag.AlignVCenter, str(index.data(Qt.ItemDataRole.DisplayRole)))
@@ -107,10 +112,11 @@ class _Delegate(QStyledItemDelegate):
 
 
 class ModelPicker(Combo):
-    """``chosen`` is a model's id; ``add_wanted`` comes from the last line of the list."""
+    """``chosen`` is a model's id; ``add_wanted`` and ``more_wanted`` come from the last lines of the list."""
 
     chosen = Signal(str)
     add_wanted = Signal()
+    more_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -118,6 +124,8 @@ class ModelPicker(Combo):
         self.setAccessibleName(tr("Model"))
         mark(self, kind="model")
         self._current = ""
+        self._rows: Sequence[Row] = ()
+        self._offer_more = False
         view = QListView(self)
         view.setUniformItemSizes(False)
         view.setMouseTracking(True)
@@ -128,7 +136,18 @@ class ModelPicker(Combo):
         self.setMaxVisibleItems(8)
         self.activated.connect(self._activated)
 
+    @property
+    def offer_more(self) -> bool:
+        """Whether the list ends with a way to the Models page."""
+        return self._offer_more
+
+    @offer_more.setter
+    def offer_more(self, on: bool) -> None:
+        self._offer_more = on
+        self.show_rows(self._rows, self._current)
+
     def show_rows(self, rows: Sequence[Row], chosen: str) -> None:
+        self._rows = rows
         model = QStandardItemModel(self)
         for entry in rows:
             item = QStandardItem(entry.name)
@@ -140,6 +159,10 @@ class ModelPicker(Combo):
             item.setToolTip(entry.tooltip)
             item.setEnabled(entry.usable)
             model.appendRow(item)
+        if self._offer_more:
+            more = QStandardItem(tr("Get more models…"))
+            more.setData(MORE, Role.ID)
+            model.appendRow(more)
         add = QStandardItem(tr("Add a model folder…"))
         add.setData(ADD, Role.ID)
         model.appendRow(add)
@@ -161,9 +184,9 @@ class ModelPicker(Combo):
 
     def _activated(self, index: int) -> None:
         key = str(self.itemData(index, Role.ID))
-        if key == ADD:
+        if key in EXTRA:
             self.show_chosen(self._current)
-            self.add_wanted.emit()
+            (self.add_wanted if key == ADD else self.more_wanted).emit()
         else:  # the one that stood there, too: it may only have stood in for another
             self.show_chosen(key)
             self.chosen.emit(key)
