@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, Signal
 from app.events import EngineChanged, TroubleArose
 from ui.state import WindowState
 from ui.viewmodels.canvas import CanvasVM
-from ui.viewmodels.comparing import CompareVM
 from ui.viewmodels.create import CreateVM
 from ui.viewmodels.models import ModelsVM
 from ui.viewmodels.pictures import PictureLoader
@@ -19,7 +18,6 @@ from ui.viewmodels.queue import HeldVM, QueueModel
 from ui.viewmodels.recent import RecentModel, Thumbs
 from ui.viewmodels.settings import SettingsVM
 from ui.viewmodels.words import EngineView, engine_view
-from ui.viewmodels.work import WorkVM
 
 
 class Workspace(QObject):
@@ -34,9 +32,7 @@ class Workspace(QObject):
         self.loader = PictureLoader(self)
         self.thumbs = Thumbs(self.loader, self)
         self.create = CreateVM(core, self.state, self)
-        self.work = WorkVM(self.create, core.paths, self)
-        self.canvas = CanvasVM(core, self.loader, self.work, self)
-        self.compare = CompareVM(core, self.loader, self)
+        self.canvas = CanvasVM(core, self.loader, self)
         self.queue = QueueModel(core, self)
         self.held = HeldVM(core, self)
         self.recent = RecentModel(core, self.thumbs, self)
@@ -72,5 +68,4 @@ class Workspace(QObject):
             part.close()
         if self.models is not None:
             self.models.close()
-        self.work.close()
         self.loader.close()
