@@ -43,18 +43,18 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Info(msgspec.Struct, frozen=True, rename="camel"):
-    """A repository. Fields that authors fill in are read with care, by ``described``."""
+    """A repository. What authors fill in as they like is read with care, by ``describe``."""
 
     id: str
-    sha: str = ""
+    sha: str | None = None
     private: bool = False
-    gated: bool | str = False
+    gated: bool | str | None = False
     downloads: int = 0
     likes: int = 0
-    last_modified: str = ""
+    last_modified: str | None = None
     pipeline_tag: str | None = msgspec.field(default=None, name="pipeline_tag")
     library_name: str | None = msgspec.field(default=None, name="library_name")
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()  # never null in what the hub sends
     card_data: Any = None
     config: Any = None
     security_repo_status: Any = None

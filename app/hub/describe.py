@@ -51,7 +51,7 @@ def describe(api: Api, probe: Probe, cache: Cache, spec: PullSpec) -> RepoFacts:
         tags=tuple(tag[:100] for tag in info.tags[:60]),
         downloads=info.downloads,
         likes=info.likes,
-        modified=info.last_modified,
+        modified=info.last_modified or "",
         others=plan.others,
     )
 

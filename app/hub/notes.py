@@ -7,12 +7,14 @@ nothing behind but parts.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from pathlib import Path
 
 import msgspec
 
 from app.files import write_atomically
+from app.hub_protocol import PullSpec
 
 
 class Verified:
@@ -49,28 +51,40 @@ def _line(blob: Path) -> str:
 
 
 class Begun:
-    """The blobs that each unfinished download is made of, so that it can be thrown away without a network."""
+    """The blobs that each unfinished download is made of, so that it can be thrown away without a network.
+
+    Downloads of the same repository are told apart by what was asked for.
+    """
 
     def __init__(self, state: Path) -> None:
         self._folder = state / "pulls"
 
-    def note(self, folder: str, commit: str, names: list[str]) -> None:
-        """``folder`` is that of the repository in the cache."""
+    def note(self, folder: str, spec: PullSpec, names: set[str]) -> None:
+        """``folder`` is that of the repository in the cache; the commit in ``spec`` is known."""
         with contextlib.suppress(OSError):
-            known = self.names(folder, commit)
-            write_atomically(self._file(folder, commit), msgspec.json.encode(sorted({*known, *names})))
+            write_atomically(self._folder / f"{folder}@{spec.commit}@{_key(spec)}.json", msgspec.json.encode(names))
 
-    def names(self, folder: str, commit: str = "") -> list[str]:
-        """Of one commit, or of all of them."""
-        found: set[str] = set()
-        for path in [self._file(folder, commit)] if commit else self._folder.glob(f"{folder}@*.json"):
-            with contextlib.suppress(OSError, msgspec.MsgspecError):
-                found |= set(msgspec.json.decode(path.read_bytes(), type=list[str]))
-        return sorted(found)
+    def names(self, folder: str, spec: PullSpec) -> tuple[set[str], set[str]]:
+        """The blobs of a download, and those of all others of the repository."""
+        own = set(self._files(folder, spec))
+        return _read(own), _read(set(self._folder.glob(f"{folder}@*.json")) - own)
 
-    def forget(self, folder: str, commit: str = "") -> None:
-        for path in [self._file(folder, commit)] if commit else list(self._folder.glob(f"{folder}@*.json")):
+    def forget(self, folder: str, spec: PullSpec) -> None:
+        for path in self._files(folder, spec):
             path.unlink(missing_ok=True)
 
-    def _file(self, folder: str, commit: str) -> Path:
-        return self._folder / f"{folder}@{commit}.json"
+    def _files(self, folder: str, spec: PullSpec) -> list[Path]:
+        return list(self._folder.glob(f"{folder}@{spec.commit or '*'}@{_key(spec)}.json"))
+
+
+def _key(spec: PullSpec) -> str:
+    asked = msgspec.json.encode((spec.revision, spec.allow, spec.file))
+    return hashlib.sha256(asked).hexdigest()[:16]
+
+
+def _read(paths: set[Path]) -> set[str]:
+    found: set[str] = set()
+    for path in paths:
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            found |= msgspec.json.decode(path.read_bytes(), type=set[str])
+    return found

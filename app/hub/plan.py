@@ -54,22 +54,23 @@ def make_plan(api: Api, spec: PullSpec, info: Info, closed: bool = False) -> Pla
     Raises:
         AtelierError: REPO_HOSTILE, MODEL_INCOMPLETE (a file that was asked for is not there), and what ``Api`` raises.
     """
-    if not _HEX[40].fullmatch(info.sha) or not _REVISION.fullmatch(spec.revision) or ".." in spec.revision:
+    commit = info.sha or ""
+    if not _HEX[40].fullmatch(commit) or not _REVISION.fullmatch(spec.revision) or ".." in spec.revision:
         raise hostile(spec.repo, "it has no proper version")
     listing = {}
-    for entry in api.tree(spec.repo, info.sha):
+    for entry in api.tree(spec.repo, commit):
         check_name(spec.repo, entry.path)
         if entry.path in listing:
             raise hostile(spec.repo, f"it lists {entry.path} twice")
         listing[entry.path] = _hub_file(spec.repo, entry)
     sizes = {path: file.size for path, file in listing.items()}
-    index = _json(api, spec.repo, info.sha, choose.INDEX, sizes) if not closed else _said_index(info)
+    index = _json(api, spec.repo, commit, choose.INDEX, sizes) if not closed else _said_index(info)
     choice = _choice(api, spec, info, sizes, index, closed)
     files = [listing[path] for path in choice.files]
     check_together(spec.repo, files)
     others = tuple(listing[path] for path in choice.others)
     known = index if isinstance(index, dict) and not closed else None
-    return Plan(spec.repo, spec.revision, info.sha, choice, tuple(files), others, known)
+    return Plan(spec.repo, spec.revision, commit, choice, tuple(files), others, known)
 
 
 def _choice(api: Api, spec: PullSpec, info: Info, sizes: dict[str, int], index: Any, closed: bool) -> Choice:
@@ -77,7 +78,7 @@ def _choice(api: Api, spec: PullSpec, info: Info, sizes: dict[str, int], index: 
         return choose.choose_file(spec.repo, sizes, spec.file)
     config = None
     if choose.INDEX not in sizes and not closed:
-        config = _json(api, spec.repo, info.sha, choose.CONFIG, sizes)
+        config = _json(api, spec.repo, info.sha or "", choose.CONFIG, sizes)
     choice = choose.choose(spec.repo, sizes, None if closed else index, config)
     if closed and isinstance(index, dict):
         choice = msgspec.structs.replace(choice, pipeline=str(index.get("_class_name", ""))[:100])

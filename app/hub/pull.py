@@ -127,7 +127,7 @@ class Puller:
         self._plan = plan = unless_halted(self._halt, lambda: open_plan(Api(kit.net, self._halt), self._spec))
         kit.cache.prepare(plan.repo)
         check_room(kit, plan)
-        kit.begun.note(kit.cache.repo(plan.repo).name, plan.commit, sorted(self.names))
+        kit.begun.note(kit.cache.repo(plan.repo).name, _at(self._spec, plan.commit), self.names)
         self._send(Pulling(self.id, plan.commit, plan.total_bytes, len(plan.files)))
         patience = kit.hello.patience_seconds
         self._fetcher = fetcher = Fetcher(
@@ -137,7 +137,7 @@ class Puller:
             fetcher.meter.have(file, kit.cache.here(plan.repo, file))
         with kit.cache.claim(plan.repo):
             folder = self._fetch_all(plan, fetcher)
-        kit.begun.forget(kit.cache.repo(plan.repo).name, plan.commit)
+        kit.begun.forget(kit.cache.repo(plan.repo).name, _at(self._spec, plan.commit))
         self.tell()
         return Pulled(self.id, folder, plan.commit, plan.total_bytes, fetcher.meter.reading().fetched)
 
@@ -233,9 +233,12 @@ def check_room(kit: Kit, plan: Plan) -> None:
 
 
 def throw_away(kit: Kit, spec: PullSpec, names: set[str], keep: set[str]) -> int:
-    """Delete what a pull has fetched and nothing else uses; returns the bytes that became free."""
+    """Delete what a pull has fetched and nothing else uses; returns the bytes that became free.
+
+    ``names`` are its blobs as far as they are known, ``keep`` those of pulls that run.
+    """
     folder = kit.cache.repo(spec.repo).name
-    wanted = names | set(kit.begun.names(folder, spec.commit))
-    freed = kit.cache.discard(spec.repo, wanted, keep)
-    kit.begun.forget(folder, spec.commit)
+    own, others = kit.begun.names(folder, spec)
+    freed = kit.cache.discard(spec.repo, names | own, keep | others)
+    kit.begun.forget(folder, spec)
     return freed

@@ -54,5 +54,5 @@ def _hit(info: Info) -> Hit:
         gated=bool(info.gated),
         downloads=info.downloads,
         likes=info.likes,
-        modified=info.last_modified,
+        modified=info.last_modified or "",
     )

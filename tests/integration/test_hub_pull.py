@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import snapshot_download
 
 from app import hub_protocol as protocol
-from app.hub_protocol import PullSpec
+from app.hub_protocol import HubFile, PullSpec
 from models import folders
 from models.errors import ErrorCode
 from tests.fakehub import FakeHub, Fault, git_sha1, sha256
@@ -74,6 +74,13 @@ def test_patterns_and_single_files(hub: FakeHub, start: Start) -> None:
     assert (Path(process.done("one").folder) / "model.safetensors").is_file()
     process.pull("org/m", "none", file="absent.safetensors")
     assert process.failed("none").code is ErrorCode.MODEL_INCOMPLETE
+
+
+def test_a_repository_kept_by_xet_comes_over_the_bridge(hub: FakeHub, start: Start) -> None:
+    repo = hub.add("org/m", small_model(), xet=True)
+    process = start()
+    process.pull("org/m")
+    assert (Path(process.done().folder) / UNET).read_bytes() == repo.files[UNET]
 
 
 def test_blobs_of_others_are_checked_and_bad_ones_fetched_again(hub: FakeHub, start: Start, tmp_path: Path) -> None:
@@ -347,6 +354,45 @@ def test_a_shared_blob_survives_the_cancel_of_one_of_two(hub: FakeHub, start: St
     process.wait_for(protocol.Stopped)
     done = process.done("two")
     assert done.fetched_bytes < done.total_bytes
+
+
+def test_a_cancel_leaves_what_another_paused_download_has(hub: FakeHub, start: Start, tmp_path: Path) -> None:
+    """Of the same repository: its own files go, the other's parts stay."""
+    hub.add("org/m", {"a.safetensors": safetensors(300_000), "b.safetensors": safetensors(300_000, seed=3)})
+    hub.throttle = 2_000_000
+    process = start()
+    for key in ("a", "b"):
+        process.pull("org/m", key, file=f"{key}.safetensors")
+        process.moved(100_000, key)
+        process.send(protocol.Stop(key))
+        process.wait_for(protocol.Stopped)
+    sizes = blobs(tmp_path)
+    process.send(protocol.Discard("a", PullSpec("org/m", file="a.safetensors")))
+    assert process.wait_for(protocol.Stopped).freed_bytes >= 100_000
+    assert len(blobs(tmp_path)) == len(sizes) - 1 == 1
+    process.pull("org/m", "again", file="b.safetensors")
+    assert process.done("again").fetched_bytes < len(safetensors(300_000))
+
+
+def test_very_large_files_come_in_slices(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delivery networks refuse answers above 50 GB; here a slice is small."""
+    from app.hub import blobs as fetching
+    from app.hub.cache import Cache
+    from app.hub.net import Halt, Net
+    from app.hub.notes import Verified
+
+    monkeypatch.setattr(fetching, "SLICE", 100_000)
+    content = safetensors(125_000)
+    repo = hub.add("org/m", {"model.safetensors": content})
+    net, cache = Net(hub.url, 2.0), Cache(tmp_path / "cache")
+    file = HubFile("model.safetensors", len(content), sha256=sha256(content))
+    cache.prepare("org/m")
+    slots = fetching.Slots(1)
+    fetcher = fetching.Fetcher(net, cache, Verified(tmp_path), slots, 5.0, "org/m", repo.sha, Halt())
+    fetcher.bring(file)
+    assert cache.blob("org/m", file).read_bytes() == content
+    ranges = [request.range for request in hub.asked("/cdn/*")]
+    assert ranges == ["bytes=0-99999", "bytes=100000-199999", f"bytes=200000-{len(content) - 1}"]
 
 
 # -- revisions
