@@ -159,6 +159,7 @@ class Cache:
             if not self.has(repo, file):
                 raise MissingBlobError(file.path)
         snapshot = folder / "snapshots" / commit
+        _sync(folder / "blobs")
         if not snapshot.exists():
             made = folder / ".atelier" / f"{commit}.{secrets.token_hex(4)}"
             self._link_all(repo, made, files)

@@ -117,7 +117,7 @@ def _said_index(info: Info) -> dict[str, Any]:
 def check_name(repo: str, path: str) -> None:
     """Raises AtelierError REPO_HOSTILE for a path that could reach out of its folder on any system."""
     parts = path.split("/")
-    if not path or any(part in ("", ".", "..") for part in parts) or "\\" in path or ":" in path:
+    if not path or any(part in ("", ".", "..") for part in parts) or "\\" in path:
         raise hostile(repo, f"it lists a file named {path!r}")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in path) or not _encodes(path):
         raise hostile(repo, f"it lists a file named {path!r}")
@@ -139,7 +139,7 @@ def check_together(repo: str, files: Iterable[HubFile]) -> None:
     for file in files:
         for part in file.path.split("/"):
             too_long = len(part.encode()) > _MAX_NAME or len(file.path.encode()) > _MAX_PATH
-            if too_long or _DEVICES.fullmatch(part) or part.endswith((".", " ")) or set(part) & set('<>"|?*'):
+            if too_long or _DEVICES.fullmatch(part) or part.endswith((".", " ")) or set(part) & set('<>:"|?*'):
                 raise hostile(repo, f"it has a file named {file.path!r}")
         parts = file.path.split("/")
         for depth in range(1, len(parts) + 1):

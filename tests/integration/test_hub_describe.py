@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import time
 from pathlib import Path
 from typing import Any
@@ -324,6 +325,29 @@ def test_hostile_answers(hub: FakeHub, start: Start, answer: bytes) -> None:
     process = start()
     error = process.refused(lambda request: protocol.Describe(request, PullSpec("org/m")))
     assert error.code is ErrorCode.REPO_HOSTILE
+
+
+class Evil:
+    """What a pickled file can do to whoever opens it."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._marker,)
+
+
+def test_a_pickled_file_with_code_in_it_is_never_opened(hub: FakeHub, start: Start, tmp_path: Path) -> None:
+    marker = tmp_path / "it ran"
+    content = pickle.dumps(Evil(marker))
+    hub.add("org/evil", {"model.ckpt": content})
+    process = start()
+    assert process.describe("org/evil").risks == ("pickle_only",)
+    facts = process.describe("org/evil", file="model.ckpt")
+    assert (facts.risks, facts.problem) == (("pickle_only",), None)  # asked for by name it can be had, with a warning
+    process.pull("org/evil", file="model.ckpt")
+    assert (Path(process.done().folder) / "model.ckpt").read_bytes() == content
+    assert not marker.exists()
 
 
 def test_what_looks_like_a_link_is_only_text(hub: FakeHub, start: Start) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from huggingface_hub import snapshot_download
 
@@ -102,7 +105,7 @@ def test_blobs_of_others_are_checked_and_bad_ones_fetched_again(hub: FakeHub, st
 # -- resume
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_killed_anywhere_it_goes_on_where_it_was(hub: FakeHub, start: Start, tmp_path: Path, seed: int) -> None:
     """kill -9 at random points, again and again: no more is fetched again than what was under way at each."""
     repo = hub.add("org/m", small_model(count=1_500_000))  # 4.2 MB are fetched
@@ -499,6 +502,23 @@ def test_it_dies_with_its_pipe(start: Start) -> None:
     assert process.process.stdin is not None
     process.process.stdin.close()
     assert process.process.wait(10) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the end of the pipe tells")
+def test_it_dies_with_its_parent() -> None:
+    code = (
+        "import subprocess as s, sys; p = s.Popen([sys.executable, '-m', 'app.hub'], stdin=s.PIPE, stdout=s.PIPE);"
+        "print(p.pid, flush=True); p.wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        time.sleep(0.5)  # until it has said so to the system
+        parent.kill()
+    end = time.monotonic() + 10
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_an_app_of_another_version_is_told_so(hub: FakeHub, start: Start) -> None:
