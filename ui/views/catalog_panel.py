@@ -219,9 +219,10 @@ class CatalogPanel(QWidget):
         now = self.board.currentIndex()
         if now.isValid() and now.data(BoardRole.KEY) == key:
             return
-        keys = list(board.keys())
-        if key in keys:
-            self.board.setCurrentIndex(board.index(keys.index(key)))
+        places = (board.index(row) for row, one in enumerate(board.keys()) if one == key)
+        shown = next((index for index in places if not self.board.isIndexHidden(index)), None) if key else None
+        if shown is not None:
+            self.board.setCurrentIndex(shown)
         else:
             self.board.clearSelection()
 

@@ -93,6 +93,8 @@ class DetailsPanel(QWidget):
             self._clear()
             self._shown = None
             return
+        if view == self._shown:
+            return
         same = self._shown is not None and self._shown.key == view.key
         self._shown = view
         self._name.setText(view.name)
@@ -242,15 +244,20 @@ def _empty(layout: QVBoxLayout) -> None:
     while (item := layout.takeAt(0)) is not None:
         widget, inner = item.widget(), item.layout()
         if widget is not None:
-            widget.hide()
-            widget.deleteLater()
+            _drop(widget)
         elif inner is not None:
             while (part := inner.takeAt(0)) is not None:
                 inside = part.widget()
                 if inside is not None:
-                    inside.hide()
-                    inside.deleteLater()
+                    _drop(inside)
             inner.deleteLater()
+
+
+def _drop(widget: QWidget) -> None:
+    """Out of sight at once, deleted when Qt can."""
+    widget.hide()
+    widget.setParent(None)
+    widget.deleteLater()
 
 
 def _note(note: Note) -> QFrame:
