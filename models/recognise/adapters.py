@@ -104,17 +104,17 @@ _UNET = re.compile(r"(down_blocks|up_blocks|mid_block|input_blocks|output_blocks
 _NAMED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), family)
     for pattern, family in (
-        (r"double_stream_blocks_\d+", "hidream"),
-        (r"joint_transformer_blocks_\d+|double_layers_\d+_attn_w", "auraflow"),
-        (r"early_stream_modulations|txt_mode_blocks_\d+", "flux3"),
+        (r"double_stream_blocks_\d{1,6}", "hidream"),
+        (r"joint_transformer_blocks_\d{1,6}|double_layers_\d{1,6}_attn_w", "auraflow"),
+        (r"early_stream_modulations|txt_mode_blocks_\d{1,6}", "flux3"),
         (r"double_stream_modulation|_to_qkv_mlp_proj$", "flux2"),
         (r"distilled_guidance_layer", "chroma"),
         (r"txtfusion|text_fusion_", "krea2"),
-        (r"transformer_blocks_\d+_(img_mod|txt_mod|img_mlp|txt_mlp)", "qwen-image"),
+        (r"transformer_blocks_\d{1,6}_(img_mod|txt_mod|img_mlp|txt_mlp)", "qwen-image"),
         (r"individual_token_refiner|token_refiner_refiner_blocks", "hunyuan-image"),
         (r"ff_conv_inverted|mlp_inverted_conv", "sana"),
-        (r"blocks_\d+_(self_attn|cross_attn)_[qkvo]$", "wan"),
-        (r"visual_transformer_blocks_\d+", "kandinsky"),
+        (r"blocks_\d{1,6}_(self_attn|cross_attn)_[qkvo]$", "wan"),
+        (r"visual_transformer_blocks_\d{1,6}", "kandinsky"),
     )
 )
 
@@ -140,7 +140,9 @@ def _unet(layers: list[Layer]) -> str:
         return known[0]
     if any(layer.name.startswith(("lora_te1_", "lora_te2_", "text_encoder_2_")) for layer in layers):
         return "sdxl"
-    deepest = max((int(n) for layer in own for n in re.findall(r"_transformer_blocks_(\d+)_", layer.name)), default=0)
+    deepest = max(
+        (int(n) for layer in own for n in re.findall(r"_transformer_blocks_(\d{1,6})_", layer.name)), default=0
+    )
     return "sdxl" if deepest > 0 else ""
 
 
@@ -155,12 +157,12 @@ def _width(layers: list[Layer], pattern: str) -> int:
     return max(set(widths), key=widths.count, default=0)
 
 
-_SINGLES = r"single_(?:transformer_)?blocks_(\d+)_"
+_SINGLES = r"single_(?:transformer_)?blocks_(\d{1,6})_"
 
 
 def _flux(layers: list[Layer]) -> str:
     """FLUX.1 and those of its shape: two kinds of blocks."""
-    doubles = _highest(layers, r"double_blocks_(\d+)_")
+    doubles = _highest(layers, r"double_blocks_(\d{1,6})_")
     singles = _highest(layers, _SINGLES)
     if doubles < 0 and singles < 0:
         return ""
@@ -181,28 +183,28 @@ def _flux2(layers: list[Layer]) -> str:
 
 def _sd3_or_qwen(layers: list[Layer]) -> str:
     """One kind of blocks, in which words and picture meet."""
-    if not any(re.search(r"joint_blocks_\d+|attn_add_[qkv]_proj|attn_to_add_out", layer.name) for layer in layers):
+    if not any(re.search(r"joint_blocks_\d{1,6}|attn_add_[qkv]_proj|attn_to_add_out", layer.name) for layer in layers):
         return ""
     if any(re.search(r"_attn2_", layer.name) for layer in layers):
         return "sd35-medium"
     width = _width(layers, r"attn")
     if width == 3072:
-        return "qwen-image" if _highest(layers, r"transformer_blocks_(\d+)_") > 18 else "flux1"
+        return "qwen-image" if _highest(layers, r"transformer_blocks_(\d{1,6})_") > 18 else "flux1"
     return {2432: "sd35-large", 1536: "sd3-medium"}.get(width, "")
 
 
 def _lumina(layers: list[Layer]) -> str:
-    width = _width(layers, r"(?:^|_)layers_\d+_(?:attention|attn)_")
+    width = _width(layers, r"(?:^|_)layers_\d{1,6}_(?:attention|attn)_")
     return {3840: "z-image", 2304: "lumina2", 4608: "ideogram4"}.get(width, "")
 
 
 def _pixart(layers: list[Layer]) -> str:
-    width = _width(layers, r"transformer_blocks_\d+_attn1_to_q|blocks_\d+_attn_qkv")
+    width = _width(layers, r"transformer_blocks_\d{1,6}_attn1_to_q|blocks_\d{1,6}_attn_qkv")
     return {1152: "pixart", 2240: "sana"}.get(width, "")
 
 
 def _text_only(layers: list[Layer]) -> str:
     if any(layer.name.startswith(("lora_te2_", "lora_te1_", "text_encoder_2_")) for layer in layers):
         return "sdxl"
-    width = _width(layers, r"text_model_encoder_layers_\d+_self_attn_q")
+    width = _width(layers, r"text_model_encoder_layers_\d{1,6}_self_attn_q")
     return {768: "sd15", 1024: "sd2"}.get(width, "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from models.recognise.finding import Finding, Tensors, side, under
+from models.recognise.finding import Finding, Tensors, last, side, under
 from models.recognise.kinds import FileKind
 
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.", "transformer.", "net.", "unet.", "")
@@ -189,7 +189,7 @@ def _unet_family(whole: Tensors, tensors: Tensors, layout: str) -> str:
         return "kolors"
     if "add_embedding.image_norm.weight" in tensors:
         return "kandinsky"
-    words = next((t.shape[-1] for name, t in tensors.items() if name.endswith("attn2.to_k.weight")), 0)
+    words = last(tensors, "attn2.to_k.weight")
     facts = side(tensors, "label_emb.0.0.weight", 1) or side(tensors, "add_embedding.linear_1.weight", 1)
     if words == 1024:
         return "sd2"

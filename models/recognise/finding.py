@@ -36,3 +36,8 @@ def under(tensors: Tensors, prefix: str) -> dict[str, Tensor]:
     if not prefix:
         return dict(tensors)
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def last(tensors: Tensors, ending: str) -> int:
+    """The last side of the first tensor whose name ends with ``ending``; 0 where there is none."""
+    return next((tensor.shape[-1] for name, tensor in tensors.items() if name.endswith(ending) and tensor.shape), 0)

@@ -17,7 +17,7 @@ import pickletools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from models.headers import BrokenHeaderError, Listing, Tensor
 
@@ -27,6 +27,10 @@ MAX_STEPS = 1_000_000
 MAX_TENSORS = 200_000
 _MAX_DIRECTORY = 32_000_000
 _MAX_DEPTH = 8
+_LOCAL = 30
+"""Bytes of what an archive writes before each entry, without its name."""
+Places = dict[str, tuple[int, int]]
+"""Storage -> where it begins in the file and its length, in bytes."""
 _LEGACY = 0x1950A86A20F9469CFC6C
 """What torch's old files begin with, as a pickled number."""
 
@@ -54,11 +58,20 @@ class _Unknown:
     """The result of a call that was not made."""
 
 
-class _Storage:
-    def __init__(self, dtype: str, width: int, count: int) -> None:
-        self.dtype = dtype
-        self.width = width
-        self.count = count
+class _Storage(NamedTuple):
+    """Bytes that lie elsewhere in the file, under ``key``."""
+
+    dtype: str
+    width: int
+    key: str
+
+
+class _Found(NamedTuple):
+    """A tensor on paper: where in its storage it begins, in bytes; -1 if it does not lie there in one piece."""
+
+    storage: _Storage
+    shape: tuple[int, ...]
+    begin: int
 
 
 _MARK = object()
@@ -79,14 +92,26 @@ def read_pickled(path: Path) -> Listing | None:
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        value = _from_zip(file, size) if file.read(2) == b"PK" else _from_stream(file)
-    if value is None:
-        return None
-    tensors = dict(_flattened(value, size))
+        places: Places = {}
+        value = _from_zip(file, size, places) if file.read(2) == b"PK" else _from_stream(file)
+        if value is None:
+            return None
+        tensors = {name: _placed(name, found, places, size) for name, found in _flattened(value)}
     return Listing(tensors, {}, "pickle") if tensors else None
 
 
-def _from_zip(file: BinaryIO, size: int) -> Any:
+def _placed(name: str, found: _Found, places: Places, size: int) -> Tensor:
+    """With where its bytes lie in the file, if they lie there as they are."""
+    storage, nbytes = found.storage, math.prod(found.shape) * found.storage.width
+    begin, room = places.get(storage.key, (0, size))
+    if max(found.begin, 0) + nbytes > room:
+        raise BrokenHeaderError(f"{name} is larger than what is there")
+    known = begin and found.begin >= 0
+    return Tensor(storage.dtype, found.shape, begin + found.begin if known else 0, nbytes)
+
+
+def _from_zip(file: BinaryIO, size: int, places: Places) -> Any:
+    """What the pickle in an archive would make; ``places`` is filled with where each storage's bytes lie."""
     _check_directory(file, size)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -95,11 +120,28 @@ def _from_zip(file: BinaryIO, size: int) -> Any:
                 return None
             with archive.open(name) as inner:
                 data = inner.read(MAX_PICKLE + 1)
+            places.update(_storages(file, archive, f"{name.removesuffix('data.pkl')}data/", size))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         raise BrokenHeaderError(f"the archive is broken: {error}") from error
     if len(data) > MAX_PICKLE:
         raise BrokenHeaderError("its list of tensors is too long")
     return _Machine().run(io.BytesIO(data))
+
+
+def _storages(
+    file: BinaryIO, archive: zipfile.ZipFile, folder: str, size: int
+) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Where each storage begins and how long it is, of those that are not packed."""
+    for entry in archive.infolist():
+        if entry.filename.startswith(folder) and entry.compress_type == zipfile.ZIP_STORED:
+            file.seek(entry.header_offset)
+            head = file.read(_LOCAL)
+            if len(head) == _LOCAL and head.startswith(b"PK\x03\x04"):
+                begin = (
+                    entry.header_offset + _LOCAL + sum(int.from_bytes(head[at : at + 2], "little") for at in (26, 28))
+                )
+                if begin + entry.file_size <= size:
+                    yield entry.filename.removeprefix(folder), (begin, entry.file_size)
 
 
 def _check_directory(file: BinaryIO, size: int) -> None:
@@ -359,10 +401,20 @@ def _result(function: Any, arguments: Any) -> Any:
     if function == "torch._utils _rebuild_parameter" and arguments:
         return arguments[0]
     if function in ("torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor") and len(arguments) > 2:
-        storage, shape = arguments[0], arguments[2]
+        storage, offset, shape = arguments[:3]
         if isinstance(storage, _Storage) and isinstance(shape, tuple) and all(_is_side(side) for side in shape):
-            return Tensor(storage.dtype, shape, 0, math.prod(shape) * storage.width)
+            whole = _is_side(offset) and (len(arguments) < 4 or _in_one_piece(shape, arguments[3]))
+            return _Found(storage, shape, offset * storage.width if whole else -1)
     return _UNKNOWN
+
+
+def _in_one_piece(shape: tuple[int, ...], strides: Any) -> bool:
+    expected, step = [], 1
+    for side in reversed(shape):
+        expected.append(step)
+        step *= side
+    mismatched = zip(reversed(expected), strides if isinstance(strides, tuple) else (), shape, strict=False)
+    return isinstance(strides, tuple) and len(strides) == len(shape) and all(a == b or n == 1 for a, b, n in mismatched)
 
 
 def _is_side(side: Any) -> bool:
@@ -374,11 +426,11 @@ def _storage(found: Any) -> Any:
     if not isinstance(found, tuple) or len(found) < 5 or not isinstance(found[1], _Global):
         return _UNKNOWN
     dtype, width = _STORAGES.get(found[1].rpartition(" ")[2], ("uint8", 1))
-    return _Storage(dtype, width, found[4] if _is_side(found[4]) else 0)
+    return _Storage(dtype, width, str(found[2]))
 
 
-def _flattened(value: Any, size: int) -> Iterator[tuple[str, Tensor]]:
-    """Tensors in nested dictionaries under joined names. Each may be no larger than the file."""
+def _flattened(value: Any) -> Iterator[tuple[str, _Found]]:
+    """Tensors in nested dictionaries under joined names."""
     open_: list[tuple[str, Any, int]] = [("", value, 0)]
     looked = found = 0
     while open_:
@@ -386,9 +438,7 @@ def _flattened(value: Any, size: int) -> Iterator[tuple[str, Tensor]]:
         looked += 1
         if looked > MAX_STEPS or found > MAX_TENSORS:
             raise BrokenHeaderError("too many tensors")
-        if isinstance(item, Tensor):
-            if item.size_bytes > size and len(item.shape) > 0:
-                raise BrokenHeaderError(f"{name} is larger than the file")
+        if isinstance(item, _Found):
             found += 1
             yield name, item
         elif isinstance(item, dict) and depth < _MAX_DEPTH:

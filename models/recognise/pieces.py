@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from models.recognise.finding import Finding, Tensors, side, under
+from models.recognise.finding import Finding, Tensors, last, side, under
 from models.recognise.kinds import FileKind
 
 _BY_WORDS = {768: "sd15", 1024: "sd2", 2048: "sdxl", 1280: "sdxl-refiner"}
@@ -53,7 +53,7 @@ def ip_adapter(tensors: Tensors) -> Finding | None:
     keys = [name for name in tensors if name.startswith("ip_adapter.") and name.endswith("to_k_ip.weight")]
     if not keys or not any(name.startswith("image_proj.") for name in tensors):
         return None
-    family = _BY_WORDS.get(tensors[keys[0]].shape[-1], "")
+    family = _BY_WORDS.get(side(tensors, keys[0], -1), "")
     if (
         any(name.startswith("image_proj.perceiver_resampler.") for name in tensors)
         or "image_proj.proj.2.weight" in tensors
@@ -86,7 +86,7 @@ def controlnet(tensors: Tensors) -> Finding | None:
 
 
 def _unet_family(tensors: Tensors) -> str:
-    width = next((t.shape[-1] for name, t in tensors.items() if name.endswith("attn2.to_k.weight")), 0)
+    width = last(tensors, "attn2.to_k.weight")
     if width in _BY_WORDS:
         return _BY_WORDS[width]
     # SDXL's small ControlNets have no attention, and LoRA-like ones no whole matrices: what goes with time tells.
@@ -168,7 +168,7 @@ def _tiny_half(tensors: Tensors) -> Finding | None:
         if (
             not inner
             or len(inner) > 200
-            or not all(re.fullmatch(r"\d+\.(conv\.\d+\.|skip\.)?(weight|bias)", n) for n in inner)
+            or not all(re.fullmatch(r"\d{1,6}\.(conv\.\d{1,6}\.|skip\.)?(weight|bias)", n) for n in inner)
         ):
             continue
         if "3.conv.0.weight" in inner and side(inner, "1.weight", 0) == 64:

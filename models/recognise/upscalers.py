@@ -47,11 +47,11 @@ def find(tensors: Tensors) -> Finding | None:
 def _scale(name: str, tensors: Tensors) -> int:
     """The factor of one side; 0 where it cannot be told."""
     if name == "compact":
-        last = max((int(n.split(".")[1]) for n in tensors if re.fullmatch(r"body\.\d+\.weight", n)), default=0)
+        last = max((int(n.split(".")[1]) for n in tensors if re.fullmatch(r"body\.\d{1,6}\.weight", n)), default=0)
         return _root(side(tensors, f"body.{last}.weight", 0), 3)
     if "model.0.weight" in tensors:
         # Old layout: first layer, blocks, one layer for each doubling, two last layers.
-        ups = sum(bool(re.fullmatch(r"model\.\d+\.weight", n)) for n in tensors) - 3
+        ups = sum(bool(re.fullmatch(r"model\.\d{1,6}\.weight", n)) for n in tensors) - 3
         return 1 << ups if 0 <= ups <= 3 else 0
     ups = sum(f"{stem}{number}.weight" in tensors for stem in ("conv_up", "upconv") for number in (1, 2, 3))
     if ups:

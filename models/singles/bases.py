@@ -96,7 +96,7 @@ _FLUX_SIDES = {
     "in_channels": (("img_in.weight", 1), ("x_embedder.weight", 1)),
     "joint_attention_dim": (("txt_in.weight", 1), ("context_embedder.weight", 1)),
 }
-_DOUBLE, _SINGLE = r"(?:double_blocks|transformer_blocks)\.(\d+)\.", r"single_(?:transformer_)?blocks\.(\d+)\."
+_DOUBLE, _SINGLE = r"(?:double_blocks|transformer_blocks)\.(\d{1,6})\.", r"single_(?:transformer_)?blocks\.(\d{1,6})\."
 _FLUX = _Facts(
     {"num_layers": _DOUBLE, "num_single_layers": _SINGLE},
     {
@@ -113,16 +113,16 @@ _FLUX2 = _Facts(
     _FLUX_SIDES,
     ("guidance_in.in_layer.weight", "time_guidance_embed.guidance_embedder.linear_1.weight"),
 )
-_SD3 = _Facts({"num_layers": r"(?:joint_blocks|transformer_blocks)\.(\d+)\."})
+_SD3 = _Facts({"num_layers": r"(?:joint_blocks|transformer_blocks)\.(\d{1,6})\."})
 _FACTS: dict[str, _Facts] = {
     "flux1": _FLUX,
     "flux2": _FLUX2,
     "flux2-klein-4b": _FLUX2,
     "flux2-klein-9b": _FLUX2,
     "chroma": _Facts({"num_layers": _DOUBLE, "num_single_layers": _SINGLE}),
-    "qwen-image": _Facts({"num_layers": r"transformer_blocks\.(\d+)\."}, {"in_channels": (("img_in.weight", 1),)}),
-    "z-image": _Facts({"n_layers": r"layers\.(\d+)\."}),
-    "lumina2": _Facts({"num_layers": r"layers\.(\d+)\."}),
+    "qwen-image": _Facts({"num_layers": r"transformer_blocks\.(\d{1,6})\."}, {"in_channels": (("img_in.weight", 1),)}),
+    "z-image": _Facts({"n_layers": r"layers\.(\d{1,6})\."}),
+    "lumina2": _Facts({"num_layers": r"layers\.(\d{1,6})\."}),
     "sd3-medium": _SD3,
     "sd35-medium": _SD3,
     "sd35-large": _SD3,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.headers import Tensor
+from models.recognise.finding import last
 
 Tensors = Mapping[str, Tensor]
 Config = dict[str, Any]
@@ -88,15 +89,15 @@ def _alike(depth: int | list[int], level: _Level) -> bool:
 
 
 def _ldm_blocks(tensors: Tensors) -> tuple[list[_Level], list[_Level], int | None]:
-    depths = _transformer_blocks(tensors, re.compile(r"((?:input|output)_blocks\.\d+|middle_block)\.1\."))
+    depths = _transformer_blocks(tensors, re.compile(r"((?:input|output)_blocks\.\d{1,6}|middle_block)\.1\."))
     down, up = [_Level()], [_Level()]
-    for number in range(1, _count(tensors, re.compile(r"input_blocks\.(\d+)\."))):
+    for number in range(1, _count(tensors, re.compile(r"input_blocks\.(\d{1,6})\."))):
         name = f"input_blocks.{number}"
         if f"{name}.0.op.weight" in tensors:
             down.append(_Level())
         else:
             _layer(down[-1], tensors, f"{name}.0.out_layers.3.weight", depths[name])
-    for number in range(_count(tensors, re.compile(r"output_blocks\.(\d+)\."))):
+    for number in range(_count(tensors, re.compile(r"output_blocks\.(\d{1,6})\."))):
         name = f"output_blocks.{number}"
         _layer(up[-1], tensors, f"{name}.0.out_layers.3.weight", depths[name])
         if f"{name}.1.conv.weight" in tensors or f"{name}.2.conv.weight" in tensors:
@@ -106,13 +107,13 @@ def _ldm_blocks(tensors: Tensors) -> tuple[list[_Level], list[_Level], int | Non
 
 
 def _diffusers_blocks(tensors: Tensors) -> tuple[list[_Level], list[_Level], int | None]:
-    depths = _transformer_blocks(tensors, re.compile(r"((?:down|up)_blocks\.\d+\.attentions\.\d+|mid_block)\."))
+    depths = _transformer_blocks(tensors, re.compile(r"((?:down|up)_blocks\.\d{1,6}\.attentions\.\d{1,6}|mid_block)\."))
     sides: list[list[_Level]] = []
     for side in ("down_blocks", "up_blocks"):
         levels = []
-        for number in range(_count(tensors, re.compile(rf"{side}\.(\d+)\."))):
+        for number in range(_count(tensors, re.compile(rf"{side}\.(\d{{1,6}})\."))):
             level = _Level()
-            for layer in range(_count(tensors, re.compile(rf"{side}\.{number}\.resnets\.(\d+)\."))):
+            for layer in range(_count(tensors, re.compile(rf"{side}\.{number}\.resnets\.(\d{{1,6}})\."))):
                 block = f"{side}.{number}"
                 name = f"{block}.resnets.{layer}.conv2.weight"
                 _layer(level, tensors, name, depths[f"{block}.attentions.{layer}"])
@@ -130,7 +131,7 @@ def _layer(level: _Level, tensors: Tensors, name: str, depth: int) -> None:
 def _transformer_blocks(tensors: Tensors, place: re.Pattern[str]) -> defaultdict[str, int]:
     """How many transformer blocks each place has."""
     found: defaultdict[str, int] = defaultdict(int)
-    block = re.compile(r"transformer_blocks\.(\d+)\.")
+    block = re.compile(r"transformer_blocks\.(\d{1,6})\.")
     for name in tensors:
         at, number = place.match(name), block.search(name)
         if at and number:
@@ -139,8 +140,7 @@ def _transformer_blocks(tensors: Tensors, place: re.Pattern[str]) -> defaultdict
 
 
 def _cross_attention(tensors: Tensors) -> int:
-    widths = (tensor.shape[1] for name, tensor in tensors.items() if name.endswith("attn2.to_k.weight"))
-    return next(widths, 1280)
+    return last(tensors, "attn2.to_k.weight") or 1280
 
 
 def _is_linear(tensors: Tensors) -> bool:
@@ -165,7 +165,7 @@ def vae(tensors: Tensors) -> Config:
     """
     is_ldm = any(name.startswith("encoder.down.") for name in tensors)
     block = "encoder.down.{}.block.{}.conv1.weight" if is_ldm else "encoder.down_blocks.{}.resnets.{}.conv1.weight"
-    counted = r"encoder\.down\.(\d+)\." if is_ldm else r"encoder\.down_blocks\.(\d+)\."
+    counted = r"encoder\.down\.(\d{1,6})\." if is_ldm else r"encoder\.down_blocks\.(\d{1,6})\."
     levels = _count(tensors, re.compile(counted))
     if not levels:
         raise ShapeError("the autoencoder has no blocks")
@@ -200,7 +200,7 @@ def clip_text(tensors: Tensors, open_clip: bool) -> Config:
     layer = "transformer.resblocks" if open_clip else f"{stem}encoder.layers"
     inner = f"{layer}.0.mlp.{'c_fc' if open_clip else 'fc1'}.weight"
     vocabulary, width = _shape(tensors, words, 2)
-    layers = _count(tensors, re.compile(re.escape(layer) + r"\.(\d+)\."))
+    layers = _count(tensors, re.compile(re.escape(layer) + r"\.(\d{1,6})\."))
     projection = tensors.get("text_projection" if open_clip else "text_projection.weight")
     return {
         "architectures": ["CLIPTextModelWithProjection" if projection else "CLIPTextModel"],
@@ -213,7 +213,7 @@ def clip_text(tensors: Tensors, open_clip: bool) -> Config:
         "max_position_embeddings": _shape(tensors, places, 2)[0],
         "hidden_act": "gelu" if open_clip else "quick_gelu",
         "layer_norm_eps": 1e-05,
-        "projection_dim": projection.shape[-1 if open_clip else 0] if projection else width,
+        "projection_dim": projection.shape[-1 if open_clip else 0] if projection and projection.shape else width,
         "bos_token_id": 49406,
         "eos_token_id": 49407,
         "pad_token_id": 1,

@@ -7,8 +7,10 @@ loads them by their configuration alone.
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import diffusers
 import torch
@@ -16,11 +18,16 @@ import transformers
 from diffusers.models.model_loading_utils import load_gguf_checkpoint
 from diffusers.quantizers.gguf.utils import GGUFLinear, GGUFParameter, dequantize_gguf_tensor
 from safetensors import SafetensorError, safe_open
+from torch.serialization import pickle as torch_pickle  # type: ignore[attr-defined]
 
 from models.folders import FolderInfo, Part
+from models.headers import Tensor
+from models.recognise.pickled import read_pickled
+from models.recognise.tensors import unwrapped
 from models.skeleton import Note, Slice
 
 Tensors = dict[str, torch.Tensor]
+T = TypeVar("T")
 
 _OPEN_CLIP = (
     ("transformer.resblocks.", "encoder.layers."),
@@ -70,16 +77,37 @@ def _read(note: Note, prefix: str) -> Tensors:
 
 
 def _unpickled(note: Note, prefix: str) -> Tensors:
-    """From a pickle a person agreed to: torch's restricted reader makes tensors and plain values, and runs no code."""
+    """From a pickle a person agreed to. Its tensors are taken from where they lie in the file, and nothing is
+    unpickled; where they cannot be (files from before torch 1.6), by torch's restricted reader, which runs no code."""
     if not note.allow_pickle:
         raise PermissionError("no consent to read a pickle")
-    found = torch.load(note.file, map_location="cpu", weights_only=True, mmap=True)
+    listing = read_pickled(Path(note.file))
+    wanted = _without(dict(unwrapped(listing.tensors if listing else {})), prefix)
+    if all(tensor.begin for tensor in wanted.values()):
+        return _mapped(Path(note.file), wanted)
+    try:
+        found = torch.load(note.file, map_location="cpu", weights_only=True)
+    except torch_pickle.PickleError as error:
+        raise SafetensorError(f"it holds more than weights: {error}") from error
     while isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     return _without({name: tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}, prefix)
 
 
-def _without(tensors: Tensors, prefix: str) -> Tensors:
+def _mapped(path: Path, wanted: dict[str, Tensor]) -> Tensors:
+    """Tensors whose bytes lie in a file as they are."""
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # private: nothing is ever written back
+    return {
+        name: torch.frombuffer(
+            data, dtype=getattr(torch, tensor.dtype), count=tensor.count, offset=tensor.begin
+        ).reshape(tensor.shape)
+        for name, tensor in wanted.items()
+        if tensor.count
+    }
+
+
+def _without(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
