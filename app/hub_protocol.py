@@ -27,8 +27,9 @@ class RepoFacts(msgspec.Struct, frozen=True):
     """A repository as it was read, and what of it would be fetched.
 
     ``kind`` is "pipeline", or what the file was recognised as ("checkpoint", "lora", "vae", "controlnet", "embedding",
-    "upscaler"...), or "unknown"; ``pipeline`` the diffusers class. ``files`` is the smallest complete set,
-    ``total_bytes`` its size, ``here_bytes`` how much of it is on the disk already (shared files of other models count).
+    "upscaler"...), "helper" (another model of the transformers library), or "unknown"; ``pipeline`` the diffusers
+    class. ``files`` is the smallest complete set, ``total_bytes`` its size, ``here_bytes`` how much of it is on the
+    disk already (shared files of other models count).
     ``access`` is "open", "granted", or why not: "no_token", "token_scope", "licence_not_accepted", "awaiting_review".
     ``risks`` are codes: "pickle_only", "remote_code", "unsafe_scan". ``problem`` says why it cannot be fetched or run.
     ``needs`` is read from the weights' headers, None where that was not possible.

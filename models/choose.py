@@ -51,8 +51,8 @@ class Choice(msgspec.Struct, frozen=True):
 
     ``kind`` is "pipeline", a kind of file ("checkpoint", "lora", "vae", "controlnet"...: a guess from names until the
     header was read), "helper" for other models of the transformers library, or "unknown". ``files`` and ``others`` are
-    paths in the repository, ``others`` weight files one could choose instead. ``risks`` are "pickle_only" and
-    "remote_code"; ``problem`` says why it cannot be run.
+    paths in the repository, ``others`` (of a repository of single files) what one could choose instead. ``risks`` are
+    "pickle_only" and "remote_code"; ``problem`` says why it cannot be run.
     """
 
     kind: str
@@ -143,8 +143,8 @@ class _Listing:
         shards = _shards(names, stem, variant) if index else []
         return [_join(folder, name) for name in (index, *shards)] if shards else []
 
-    def smallest(self, folder: str) -> tuple[list[str], list[str]]:
-        """The files of the component in ``folder`` to fetch, and weight files one could take instead.
+    def smallest(self, folder: str) -> list[str]:
+        """The weight files of the component in ``folder`` to fetch.
 
         Raises:
             AtelierError: MODEL_NEEDS_PICKLE, MODEL_INCOMPLETE.
@@ -157,8 +157,7 @@ class _Listing:
         for variant in found:
             if size[variant] < _SMALLER * size[best]:
                 best = variant
-        others = [files[-1] for variant, files in found.items() if variant != best and len(files) == 1]
-        return found[best], others
+        return found[best]
 
     def _nothing(self, folder: str) -> AtelierError:
         names = self.in_folder(folder)
@@ -210,16 +209,13 @@ class _Pipeline:
     def choice(self) -> Choice:
         pipeline = self._pipeline()
         files: list[str] = [INDEX, *self._listing.licences()]
-        others: list[str] = []
         for name, pair in (self._components() if self._known else self._likely()).items():
             try:
-                chosen, instead = self._part(name, *pair)
+                files += self._part(name, *pair)
             except AtelierError as error:
                 self._trouble(error.info)
-            else:
-                files += chosen
-                others += instead
-        return Choice("pipeline", tuple(files), pipeline, tuple(others), tuple(sorted(self._risks)), self._problem)
+        risks = tuple(sorted(self._risks))
+        return Choice("pipeline", tuple(files), pipeline, risks=risks, problem=self._problem)
 
     def _trouble(self, problem: ErrorInfo) -> None:
         self._problem = self._problem or problem
@@ -268,7 +264,7 @@ class _Pipeline:
                     found[folder] = ("diffusers", "" if heavy else "Scheduler")
         return found
 
-    def _part(self, name: str, library: str, class_name: str) -> tuple[list[str], list[str]]:
+    def _part(self, name: str, library: str, class_name: str) -> list[str]:
         listing = self._listing
         if not name.isidentifier():
             raise AtelierError(ErrorCode.MODEL_CORRUPT, f"a part named {name!r}"[:200], model=listing.model, file=INDEX)
@@ -278,13 +274,12 @@ class _Pipeline:
         if not names:
             raise listing.incomplete(name)
         if class_name.endswith(_WEIGHTLESS):
-            return self._weightless(name, class_name), []
+            return self._weightless(name, class_name)
         if class_name.startswith(_FOREIGN):
             raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=listing.model, pipeline=class_name)
         if CONFIG not in names:
             raise listing.incomplete(f"{name}/{CONFIG}")
-        chosen, others = listing.smallest(name)
-        return [*listing.light(name), *chosen], others
+        return [*listing.light(name), *listing.smallest(name)]
 
     def _weightless(self, name: str, class_name: str) -> list[str]:
         light = self._listing.light(name)
@@ -302,13 +297,13 @@ def _component(listing: _Listing, config: dict[str, Any]) -> Choice:
     """One component by itself: a ControlNet, an autoencoder, a denoiser."""
     class_name = str(config["_class_name"])[:100]
     try:
-        chosen, others = listing.smallest("")
+        chosen = listing.smallest("")
     except AtelierError as error:
         if listing.weights():
             return _singles(listing)
         risks = ("pickle_only",) if error.code is ErrorCode.MODEL_NEEDS_PICKLE else ()
         return Choice(_class_kind(class_name), risks=risks, problem=error.info)
-    return Choice(_class_kind(class_name), (CONFIG, *listing.licences(), *chosen), others=tuple(others))
+    return Choice(_class_kind(class_name), (CONFIG, *listing.licences(), *chosen))
 
 
 def _class_kind(class_name: str) -> str:
@@ -329,17 +324,15 @@ def _helper(listing: _Listing, config: dict[str, Any]) -> Choice:
         risks.append("remote_code")
         problem = ErrorInfo(ErrorCode.MODEL_NEEDS_REMOTE_CODE, {"model": listing.model}, "auto_map in config.json")
     files: tuple[str, ...] = ()
-    others: list[str] = []
     try:
-        chosen, others = listing.smallest("")
-        files = (*listing.light(""), *listing.licences(), *chosen)
+        files = (*listing.light(""), *listing.licences(), *listing.smallest(""))
     except AtelierError as error:
         if listing.weights():
             return _singles(listing)
         problem = problem or error.info
         risks += ["pickle_only"] if error.code is ErrorCode.MODEL_NEEDS_PICKLE else []
     kind = "text-encoder" if encoder else "helper"
-    return Choice(kind, tuple(dict.fromkeys(files)), "", tuple(others), tuple(risks), problem)
+    return Choice(kind, tuple(dict.fromkeys(files)), risks=tuple(risks), problem=problem)
 
 
 def _singles(listing: _Listing) -> Choice:

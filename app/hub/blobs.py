@@ -126,6 +126,8 @@ class Fetcher:
         self._repo, self._commit, self._halt = repo, commit, halt
         self._api = Api(net, halt)
         self.meter = Meter()
+        self.shared: set[str] = set()
+        """Files whose blobs were taken over from other repositories: no note of ours vouches for them."""
 
     def bring(self, file: HubFile, fresh: bool = False) -> None:
         """See to it that the blob of ``file`` is in the cache; ``fresh`` mistrusts what other repositories have.
@@ -150,7 +152,12 @@ class Fetcher:
         self.meter.have(file, self._cache.elsewhere(self._repo, file))
 
     def _is_here(self, file: HubFile, fresh: bool) -> bool:
-        return self._cache.has(self._repo, file) or (not fresh and self._cache.share(self._repo, file, self._halt))
+        if self._cache.has(self._repo, file):
+            return True
+        if fresh or not self._cache.share(self._repo, file, self._halt):
+            return False
+        self.shared.add(file.path)
+        return True
 
     def _fetch(self, file: HubFile) -> None:
         part, blob = self._cache.part(self._repo, file), self._cache.blob(self._repo, file)

@@ -105,6 +105,9 @@ class Puller:
             last: FromHub = self._work()
         except HaltedError as halted:
             last = self._end(self._error or halted)
+        except AtelierError as error:
+            log.warning("pull %s of %s ended: %s", self.id, self._spec.repo, error)
+            last = self._end(error)
         except Exception as error:
             log.exception("pull %s of %s ended", self.id, self._spec.repo)
             last = self._end(error)
@@ -148,7 +151,7 @@ class Puller:
             self._fetch(plan.files, fetcher, bad)
             self.tell()
             self._send(Checking(self.id))
-            bad |= {file.path for file in plan.files if self._is_bad(plan, file)}
+            bad |= {file.path for file in plan.files if self._is_bad(plan, file, file.path in fetcher.shared - bad)}
             try:
                 snapshot = self._kit.cache.publish(plan.repo, plan.revision, plan.commit, plan.files)
             except MissingBlobError as missing:
@@ -157,10 +160,10 @@ class Puller:
                 return str(snapshot)
         raise AtelierError(ErrorCode.CHECKSUM_WRONG, file=min(bad, default="a file"))
 
-    def _is_bad(self, plan: Plan, file: HubFile) -> bool:
+    def _is_bad(self, plan: Plan, file: HubFile, shared: bool) -> bool:
         """Check a blob that was here before us; a bad one is thrown away."""
         blob = self._kit.cache.blob(plan.repo, file)
-        if self._kit.verified.holds(blob):
+        if self._kit.verified.holds(blob) and not shared:
             return False
         try:
             if checksum(blob, file, self._halt) == blob_name(file):

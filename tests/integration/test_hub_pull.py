@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -244,6 +245,21 @@ def test_a_blob_of_another_repository_is_used(hub: FakeHub, start: Start, tmp_pa
     assert one.stat().st_nlink == 2
 
 
+def test_a_shared_blob_that_rotted_is_not_taken_over(hub: FakeHub, start: Start) -> None:
+    """Its other owner found it right once; since then the disk failed, and no time of change tells."""
+    shared = safetensors(300_000, seed=77)
+    hub.add("org/a", {"model.safetensors": shared})
+    hub.add("org/b", {"model.safetensors": shared})
+    process = start()
+    process.pull("org/a")
+    blob = (Path(process.done().folder) / "model.safetensors").resolve()
+    facts = blob.stat()
+    blob.write_bytes(shared[:-1] + b"?")
+    os.utime(blob, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    process.pull("org/b", "b")
+    assert (Path(process.done("b").folder) / "model.safetensors").read_bytes() == shared
+
+
 def test_two_pulls_of_the_same_blob_fetch_it_once(hub: FakeHub, start: Start) -> None:
     shared = safetensors(700_000, seed=78)
     hub.add("org/a", {"model.safetensors": shared})
@@ -350,9 +366,9 @@ def test_a_shared_blob_survives_the_cancel_of_one_of_two(hub: FakeHub, start: St
     hub.throttle = 2_000_000
     process = start()
     process.pull("org/m", "one", file="b.safetensors")
+    process.moved(200_000, "one")
     process.pull("org/m", "two", file="b.safetensors")
     process.wait_for(protocol.Pulling, lambda message: message.id == "two")
-    process.moved(200_000, "one")
     process.send(protocol.Stop("one", discard=True))
     process.wait_for(protocol.Stopped)
     done = process.done("two")
