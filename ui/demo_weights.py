@@ -105,7 +105,8 @@ class DemoOffers:
         ]
 
     def accept(self, key: str) -> None:
-        self.change(key, accepted=WHEN)
+        if key in self._offers:
+            self.change(key, accepted=WHEN)
 
     def change(self, key: str, **changes: Any) -> Offer:
         """Play a change of one offer and announce it."""

@@ -147,7 +147,7 @@ class ImportDialog(QDialog):
         while (item := self._lines.takeAt(0)) is not None:
             old = item.widget()
             if old is not None:
-                old.hide()
+                old.setParent(None)
                 old.deleteLater()
         for number, entry in enumerate(rows, 1):
             self._lines.addWidget(ImportLine(entry, number, self._vm))

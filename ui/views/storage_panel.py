@@ -214,7 +214,7 @@ class StoragePanel(QWidget):
         while (item := self._sources.takeAt(0)) is not None:
             old = item.widget()
             if old is not None:
-                old.hide()
+                old.setParent(None)
                 old.deleteLater()
         for number, folder in enumerate(self._vm.sources(), 1):
             frame = QFrame()
