@@ -118,6 +118,7 @@ class BoxSchema:
         if not problems:
             result = {name: getattr(checked, name) for name in self.names}
             problems = [p for spec in self.inputs if (p := _check_file(spec, result[spec.name])) is not None]
+            problems = problems or [p for spec in self.inputs if (p := _check_together(self, spec, result)) is not None]
         if problems:
             raise InvalidInputError(*problems)
         return result
@@ -270,6 +271,7 @@ def _json_property(spec: InputSpec, order: int, hidden: bool) -> dict[str, Any]:
         "x-accept": about.accept or None,
         "x-widget": about.widget or None,
         "x-advanced": about.advanced or None,
+        "x-needs": about.needs or None,
         "x-hidden": hidden or None,
     }
     kept = {key: value for key, value in prop.items() if value is not None}
@@ -340,6 +342,33 @@ def _check_file(spec: InputSpec, value: Any) -> Problem | None:
         return None
     sentence = unreadable_picture(Path(value))
     return Problem(spec.name, str(value), f"{spec.title}: {sentence}") if sentence else None
+
+
+def _check_together(schema: BoxSchema, spec: InputSpec, values: Mapping[str, Any]) -> Problem | None:
+    """What stands alone but makes no sense without another input, and masks of another shape than their picture."""
+    value, needs = values[spec.name], spec.about.needs
+    if not needs or needs not in schema or spec.kind in (Kind.NUMBER, Kind.BOOLEAN) or value == spec.default:
+        return None
+    other = values[needs]
+    if other is None:
+        matters = spec.kind in (Kind.IMAGE, Kind.MASK) or schema[needs].kind is Kind.IMAGE
+        sentence = f"{spec.title} needs {schema[needs].title}: give that too, or leave {spec.title} out."
+        return Problem(spec.name, str(value), sentence) if matters else None
+    return _misfit(spec, schema[needs], value, other) if spec.kind is Kind.MASK else None
+
+
+def _misfit(spec: InputSpec, picture: InputSpec, mask: str, image: str) -> Problem | None:
+    """A mask may be smaller or larger than its picture, but of the same shape."""
+    from models import pictures
+
+    over, under = pictures.look(mask), pictures.look(image)
+    wide, high = over.width * under.height, over.height * under.width
+    # One pixel more or less is rounding.
+    slack = max(under.width, under.height, over.width, over.height)
+    if abs(wide - high) <= slack:
+        return None
+    sizes = f"{over.width} x {over.height} pixels, {picture.title} is {under.width} x {under.height}"
+    return Problem(spec.name, mask, f"{spec.title} is {sizes}; they must have the same shape.")
 
 
 def unreadable_picture(path: Path) -> str | None:

@@ -61,7 +61,9 @@ class Input:
     """Constraints and words for one input, given as ``Annotated[int, Input(...)]``.
 
     ``ge``/``le`` are inclusive; ``multiple_of`` is what the model can take, ``step`` only how far a slider jumps.
-    ``advanced`` inputs are folded away in forms; ``widget`` is a hint ("multiline", "slider"), never needed.
+    ``advanced`` inputs are folded away in forms; ``widget`` is a hint ("multiline", "slider"), never needed. ``needs``
+    names the input without which this one has no meaning; a picture or a size given without it is refused, other values
+    are then ignored.
     """
 
     title: str = ""
@@ -77,6 +79,7 @@ class Input:
     accept: str = ""
     widget: str = ""
     advanced: bool = False
+    needs: str = ""
 
 
 MISSING: Any = object()

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
@@ -75,7 +75,12 @@ def look(path: str | Path) -> About:
     Raises:
         AtelierError: PICTURE_UNREADABLE with ``path`` and ``reason``.
     """
-    return _guarded(Path(path), lambda file: _about(_identified(file)))
+
+    def read(path: Path) -> About:
+        with path.open("rb") as file:
+            return _about(_identified(file))
+
+    return _guarded(Path(path), read)
 
 
 def open_picture(path: str | Path, alpha: bool = False, background: tuple[int, int, int] = _WHITE) -> Opened:
@@ -85,7 +90,9 @@ def open_picture(path: str | Path, alpha: bool = False, background: tuple[int, i
         AtelierError: PICTURE_UNREADABLE with ``path`` and ``reason``: no such file, no picture, cut off, too large.
     """
 
-    def read(file: io.BytesIO) -> Opened:
+    def read(path: Path) -> Opened:
+        # One read: the picture, its hash and its size then belong together, whatever others do to the file.
+        file = io.BytesIO(path.read_bytes())
         found = _identified(file)
         about = _about(found)
         found.load()
@@ -127,19 +134,17 @@ def flatten(image: Image.Image, background: tuple[int, int, int] = _WHITE) -> Im
     return Image.alpha_composite(ground, image).convert("RGB")
 
 
-def _guarded(path: Path, read: Callable[[io.BytesIO], T]) -> T:
-    """``read`` the file's bytes; whatever goes wrong has one code and a reason."""
+def _guarded(path: Path, read: Callable[[Path], T]) -> T:
+    """``read`` the file; whatever goes wrong has one code and a reason."""
     try:
         if not path.is_file():
             gone = "it is a folder" if path.is_dir() else "the file is not there any more, or never was"
             raise _RefusedError(gone)
         if path.stat().st_size > MAX_BYTES:
             raise _RefusedError("the file is larger than 1 GB")
-        # One read: the picture, its hash and its size then belong together, whatever others do to the file.
-        file = io.BytesIO(path.read_bytes())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return read(file)
+            return read(path)
     except _RefusedError as refusal:
         reason, detail = str(refusal), ""
     except Image.DecompressionBombError as error:
@@ -163,9 +168,10 @@ def _too_large() -> str:
     return f"it is too large; pictures may have {MAX_SIDE:,} pixels a side and {MAX_PIXELS // 1_000_000} megapixels"
 
 
-def _identified(file: io.BytesIO) -> Image.Image:
+def _identified(file: BinaryIO) -> Image.Image:
     """The lazy picture, its size checked; no pixels are decoded."""
-    head = bytes(file.getbuffer()[:32])
+    head = file.read(32)
+    file.seek(0)
     if not head:
         raise _RefusedError("the file is empty")
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head:
@@ -173,7 +179,7 @@ def _identified(file: io.BytesIO) -> Image.Image:
     return _sized(Image.open(file, formats=FORMATS))
 
 
-def _heif(file: io.BytesIO) -> Image.Image:
+def _heif(file: BinaryIO) -> Image.Image:
     try:
         import pi_heif
     except ImportError as error:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models import folders, samplers, sizes
+from models import canvas, folders, samplers, sizes, ways
 from models.box import BoxSchema, Override
+from models.canvas import Space
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
 from models.inputs import MISSING, Input, InputSpec, Kind
@@ -54,7 +55,12 @@ def schema_for(
     needs_more = found is None or set(found.required) - {"prompt"} or "prompt" not in found.inputs
     if found is None or needs_more or found.task is not Task.TEXT_TO_IMAGE:
         raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=model or pipeline, pipeline=pipeline)
-    specs = [*_words(found), *_sizes(found, configs), *_sampling(found, configs), *_details(found)]
+    how, space = ways.taking(pipeline), space_of(found, configs)
+    pictured = canvas.specs(how, space)
+    specs = [
+        *_words(found), *pictured, *_sizes(found, configs), *_sampling(found, configs), *canvas.variations(how),
+        *_details(found),
+    ]  # fmt: skip
     schema = BoxSchema(tuple(specs))
     wanted = {name: Override(default=value) for name, value in (recommended or {}).items()}
     return schema.narrow({name: change for name, change in wanted.items() if _allowed(schema, name, change.default)})
@@ -73,17 +79,28 @@ def _words(found: PipelineRow) -> list[InputSpec]:
 def _sizes(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:
     if not {"width", "height"} <= set(found.inputs):
         return []
-    multiple, native = sizes.size_multiple(found, configs), sizes.native_size(found, configs)
-    largest = max(native.width, native.height)
-    lowest = sizes.nearest(min(64, largest // 2), multiple)
-    highest = sizes.MAX_SIDE if largest >= 512 else largest * 4
-    limits: dict[str, Any] = {"ge": lowest, "le": highest, "step": multiple, "multiple_of": multiple}
+    space = space_of(found, configs)
+    native, multiple = space.native, space.multiple
+    limits: dict[str, Any] = {"ge": space.lowest, "le": space.highest, "step": multiple, "multiple_of": multiple}
     width = Input("Width", "Width of the picture in pixels.", **limits)
     height = Input("Height", "Height of the picture in pixels.", **limits)
     return [
         InputSpec("width", Kind.INTEGER, native.width, width),
         InputSpec("height", Kind.INTEGER, native.height, height),
     ]
+
+
+def space_of(found: PipelineRow | None, configs: Mapping[str, Config]) -> Space:
+    """The sizes a model can work at."""
+    multiple, native = sizes.size_multiple(found, configs), sizes.native_size(found, configs)
+    largest = max(native.width, native.height)
+    lowest = sizes.nearest(min(64, largest // 2), multiple)
+    return Space(native, multiple, lowest, sizes.MAX_SIDE if largest >= 512 else largest * 4)
+
+
+def why_not(info: FolderInfo) -> dict[str, str]:
+    """For each input about pictures (``canvas.NAMES``) that a model does not have, a sentence that says why."""
+    return canvas.why_not(ways.taking(info.pipeline), info.pipeline)
 
 
 def _sampling(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:

@@ -11,6 +11,7 @@ import pytest
 from safetensors import safe_open
 from tiny_runs import Ear, Loaded
 
+from models import canvas
 from models.pipelines import row
 from models.runners.base import CancelledRunError
 from models.runners.diffusion.schedulers import scheduler_for
@@ -18,7 +19,7 @@ from models.runners.diffusion.schedulers import scheduler_for
 
 def test_the_schema_has_only_inputs_the_pipeline_takes(model: Loaded) -> None:
     takes = set(inspect.signature(type(model.pipe).__call__).parameters)
-    ours = {"steps", "scheduler", "seed"}
+    ours = {"steps", "scheduler", "seed", *canvas.NAMES}
     assert set(model.schema.names) - ours <= takes
     assert model.schema["steps"].default == 3
     assert model.schema["width"].default == 64
@@ -46,7 +47,8 @@ def test_it_is_the_picture_that_plain_diffusers_makes(model: Loaded, keep: Path)
 
     values = model.schema.validate({"prompt": "a red cat"})
     picture = model.runner.run(values, 5, keep, Ear())
-    plain = {name: value for name, value in values.items() if name not in ("steps", "scheduler", "seed")}
+    ours = ("steps", "scheduler", "seed", *canvas.NAMES)
+    plain = {name: value for name, value in values.items() if name not in ours}
     if "use_resolution_binning" in inspect.signature(type(model.pipe).__call__).parameters:
         plain["use_resolution_binning"] = False
     model.pipe.set_progress_bar_config(disable=True)

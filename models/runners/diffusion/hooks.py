@@ -50,7 +50,8 @@ class Steps:
     """Counts the steps of one run and tells the report; knows when the first and the last one ended.
 
     ``within`` is the fraction of the blocks that were called since the step began. How many calls a step takes (one
-    pass, or two with guidance) is learned from the first step; until then one pass is assumed.
+    pass, or two with guidance) is learned from the first step; until then one pass is assumed. ``limit`` is how many
+    steps there will be when they are fewer than the pipeline says.
     """
 
     def __init__(self, report: Report, blocks: int) -> None:
@@ -60,11 +61,12 @@ class Steps:
         self._next = 0.0
         self.done = 0
         self.total = 0
+        self.limit: int | None = None
         self.began: float | None = None
 
     def start(self, total: int) -> None:
         """The pipeline has said how many steps it will take (again, in pipelines of several stages)."""
-        self.total += total
+        self.total += total if self.limit is None else min(total, self.limit)
         self._report.step(self.done, self.total)
 
     def block(self, *_: Any) -> None:

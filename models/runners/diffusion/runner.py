@@ -17,20 +17,22 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
-from models import devices, faults, samplers
+from models import canvas, devices, faults, samplers, ways
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
 from models.pipelines import PipelineRow
 from models.planning import Placement, Plan
 from models.runners.base import OutOfMemoryError, Picture, Report
-from models.runners.diffusion import kept
+from models.runners.diffusion import easel, kept
+from models.runners.diffusion.blend import Start, Variation, steered
 from models.runners.diffusion.decode import Decoder, finite
+from models.runners.diffusion.encode import change_of, encoded, laid
 from models.runners.diffusion.hooks import attribute, tidy, watched
 from models.runners.diffusion.loading import modules, vae_of, weight_bytes
 from models.runners.diffusion.memory import device_failures, oom_as
 from models.runners.diffusion.preview import Colours, Previewer
 from models.runners.diffusion.schedulers import scheduler_for
-from models.schemas import STEPS
+from models.schemas import STEPS, space_of
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class _Job:
     keep: Path
     report: Report
     made: kept.Made
+    easel: easel.Easel | None = None
     latents: torch.Tensor | None = None
     moments: dict[str, float] = field(default_factory=dict)
     scheduler: str = ""
@@ -77,21 +80,34 @@ class DiffusionRunner:
         self._row = row
         self._plan = plan
         self._colours = colours
+        self._taking = ways.taking(row.name)
+        self._space = space_of(row, info.configs)
         self.memory = weight_bytes(pipe)
 
     def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> Picture:
         """See ``Runner.run``. ``inputs`` are validated values of ``models.schemas``; the pipeline is as before after
         any error."""
-        made = kept.Made(self._row.name, int(inputs.get("width") or 0), int(inputs.get("height") or 0))
-        job = _Job(inputs, seed, keep, report, made)
+        job = self._job(inputs, seed, keep, report)
+        if job.easel is not None and canvas.effective_strength(inputs) == 0:
+            report.stage("running")
+            return Picture(job.easel.untouched(), seed, self._facts(job))
         with oom_as("run", self._plan.device), device_failures(self._plan.device), tidy(self._pipe):
             report.checkpoint()
             job.mark("began")
-            job.latents = kept.read(keep, made) if vae_of(self._pipe)[1] is not None else None
+            job.latents = kept.read(keep, job.made) if vae_of(self._pipe)[1] is not None else None
             image = self._sampled(job) if job.latents is None else self._decoded(job)
             image = self._not_black(job, image)
         job.mark("ended")
+        image = job.easel.finish(image) if job.easel is not None else image
         return Picture(image, seed, self._facts(job))
+
+    def _job(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> _Job:
+        """Everything about one picture that is known before the device is asked."""
+        pictured = easel.set_up(inputs, self._space, seed)
+        width, height = int(inputs.get("width") or 0), int(inputs.get("height") or 0)
+        if pictured is not None:
+            width, height = pictured.frame.work.width, pictured.frame.work.height
+        return _Job(inputs, seed, keep, report, kept.Made(self._row.name, width, height), pictured)
 
     def close(self) -> None:
         """Drop the pipeline and give its memory back to the device."""
@@ -121,20 +137,34 @@ class DiffusionRunner:
             steps = stack.enter_context(watched(self._pipe, self._row, job.report))
             stack.enter_context(attribute(self._pipe, "scheduler", scheduler))
             stack.enter_context(self._decoder_in_place(job))
+            stack.enter_context(steered(self._pipe, scheduler, steps, self._start(job), _variation(job)))
             output = self._pipe(**self._arguments(job))
         if steps.began is not None:
             job.moments["denoising"] = steps.began
         image: Image.Image = output[0][0]
         return image
 
+    def _start(self, job: _Job) -> Start | None:
+        """The picture's latents and what of them may change, for a job with a picture."""
+        if job.easel is None:
+            return None
+        latents = encoded(self._pipe, self._info, self._plan, job.easel.image, job.report)
+        layout = self._taking.layout
+        change = None
+        if job.easel.mask is not None and job.easel.core is not None:
+            change = laid(self._pipe, change_of(job.easel.mask, job.easel.core, latents), layout)
+        return Start(laid(self._pipe, latents, layout), change, canvas.effective_strength(job.inputs))
+
     def _arguments(self, job: _Job) -> dict[str, Any]:
         """What the pipeline is called with. The generator lives on the CPU: the same seed starts from the same noise
         on every device."""
-        named = {"num_inference_steps" if name == STEPS else name: value for name, value in job.inputs.items()}
+        own = {name: value for name, value in job.inputs.items() if name not in canvas.NAMES}
+        named = {"num_inference_steps" if name == STEPS else name: value for name, value in own.items()}
+        named.update(width=job.made.width or None, height=job.made.height or None)
         named["generator"] = torch.Generator("cpu").manual_seed(job.seed)
         named["clean_caption"] = False  # needs packages that are not ours, and only rewrites the words
         if "use_resolution_binning" in self._row.inputs:
-            named["use_resolution_binning"] = self._has_bins()
+            named["use_resolution_binning"] = self._has_bins() and job.easel is None
         return {name: value for name, value in named.items() if name in self._row.inputs}
 
     def _has_bins(self) -> bool:
@@ -255,7 +285,11 @@ class DiffusionRunner:
         return image
 
     def _facts(self, job: _Job) -> dict[str, Any]:
+        pictured: dict[str, Any] = {}
+        if job.easel is not None:
+            pictured = {"pictures": job.easel.facts, "work": f"{job.made.width}x{job.made.height}"}
         return {
+            **pictured,
             "pipeline": self._row.name,
             "scheduler": job.scheduler,
             "steps": job.inputs.get(STEPS),
@@ -263,6 +297,11 @@ class DiffusionRunner:
             "placement": self._plan.placement.value,
             "timings": job.timings(),
         }
+
+
+def _variation(job: _Job) -> Variation | None:
+    strength = float(job.inputs.get("variation_strength") or 0.0)
+    return Variation(int(job.inputs.get("variation_seed") or 0), strength) if strength > 0 else None
 
 
 def is_black(image: Image.Image) -> bool:

@@ -1,0 +1,209 @@
+"""One picture job seen in pixels: what the model is given of picture and mask, and how its answer becomes the result.
+
+What the mask keeps is never touched by the model's answer: it is taken from the picture itself, pixel by pixel. Only
+within the feather are the two blended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+from torch.nn import functional
+
+from models import canvas, pictures
+from models.canvas import Frame, Space
+from models.errors import InvalidInputError, Problem
+from models.inputs import Size
+
+_GRAIN = 10.0
+"""Standard deviation, of 255, of the noise laid over the hint of a new area: smooth colours alone stay smooth."""
+
+_MATCH_SIDE = 384
+"""Pixels of the longer side at which colours are compared; they differ in broad strokes only."""
+
+_MOST_SHIFT = 12.0
+"""Of 255: colours that differ by more are meant to, or edges that came out a little beside their place."""
+
+
+@dataclass
+class Easel:
+    """``image`` (RGB), ``mask`` and ``core`` (L, white is made anew; ``core`` without the feather) have the work's
+    size; both masks are None when all is made anew. ``facts`` are for the recipe; ``multiple`` is what the model's
+    sizes are multiples of."""
+
+    frame: Frame
+    image: Image.Image
+    mask: Image.Image | None
+    core: Image.Image | None
+    facts: dict[str, Any]
+    multiple: int
+    _canvas: Image.Image
+    _alpha: Image.Image | None = field(default=None)  # the window's, feathered
+
+    def finish(self, made: Image.Image) -> Image.Image:
+        """The result: what the model made, or the canvas with it stitched in."""
+        if self._alpha is None:
+            return made
+        size = self.frame.window_size
+        made = made.convert("RGB").resize((size.width, size.height), Image.Resampling.LANCZOS)
+        before = self._canvas.crop(self.frame.window)
+        latent = self.multiple * size.width / self.frame.work.width
+        made = matched(made, pictures.flatten(before), self._alpha, latent)
+        if before.mode == "RGBA":
+            made.putalpha(ImageChops.lighter(before.getchannel("A"), self._alpha))
+        result = self._canvas.copy()
+        result.paste(Image.composite(made, before, self._alpha), self.frame.window[:2])
+        return result
+
+    def untouched(self) -> Image.Image:
+        """The result when nothing is to be changed."""
+        return self._canvas.copy() if self._alpha is not None else self.image.copy()
+
+
+def set_up(inputs: Mapping[str, Any], space: Space, seed: int) -> Easel | None:
+    """Read the pictures that ``inputs`` name and lay everything out; None for a job without a picture.
+
+    Raises:
+        AtelierError: PICTURE_UNREADABLE for a file that is gone or damaged by now.
+        InvalidInputError: the mask covers nothing.
+    """
+    if not inputs.get(canvas.IMAGE):
+        return None
+    opened = pictures.open_picture(inputs[canvas.IMAGE], alpha=True)
+    picture = opened.image
+    facts = {canvas.IMAGE: _about(inputs[canvas.IMAGE], opened)}
+    mask = None
+    if inputs.get(canvas.MASK):
+        found = pictures.open_mask(inputs[canvas.MASK])
+        facts[canvas.MASK] = _about(inputs[canvas.MASK], found)
+        mask = found.image
+        mask = mask if mask.size == picture.size else mask.resize(picture.size, Image.Resampling.BILINEAR)
+        if mask.getbbox() is None and not any(canvas.extension(inputs)):
+            sentence = "Mask is black everywhere: paint white what is to be changed."
+            raise InvalidInputError(Problem(canvas.MASK, str(inputs[canvas.MASK]), sentence))
+    change = _change(mask, picture.size, inputs)
+    box = change.getbbox() if change is not None else None
+    frame = canvas.frame(inputs, Size(*picture.size), space, box)
+    return _laid_out(frame, picture, change, inputs, seed, facts, space)
+
+
+def _about(path: str, opened: pictures.Opened) -> dict[str, Any]:
+    size = {"width": opened.image.width, "height": opened.image.height}
+    return {"path": str(path), "sha256": opened.sha256, **size}
+
+
+def _change(mask: Image.Image | None, size: tuple[int, int], inputs: Mapping[str, Any]) -> Image.Image | None:
+    """What is to be changed, on the canvas: the mask and all that is new; None when that is everything."""
+    left, top, right, bottom = canvas.extension(inputs)
+    if mask is None and not any((left, top, right, bottom)):
+        return None
+    change = Image.new("L", (size[0] + left + right, size[1] + top + bottom), 255)
+    change.paste(mask if mask is not None else Image.new("L", size, 0), (left, top))
+    return change
+
+
+def _laid_out(
+    frame: Frame,
+    picture: Image.Image,
+    change: Image.Image | None,
+    inputs: Mapping[str, Any],
+    seed: int,
+    facts: dict[str, Any],
+    space: Space,
+) -> Easel:
+    work = (frame.work.width, frame.work.height)
+    if change is None:
+        image = ImageOps.fit(pictures.flatten(picture), work, Image.Resampling.LANCZOS)
+        return Easel(frame, image, None, None, facts, space.multiple, picture)
+    ground = extended(picture, frame, seed)
+    core = change.crop(frame.window)
+    alpha = feathered(core, int(inputs.get("mask_feather") or 0))
+    image = pictures.flatten(ground).crop(frame.window).resize(work, Image.Resampling.LANCZOS)
+    return Easel(frame, image, _not_less(alpha, work), _not_less(core, work), facts, space.multiple, ground, alpha)
+
+
+def _not_less(alpha: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """``alpha`` at another size, where nothing that is to be changed gets lost between two pixels."""
+    tensor = torch.from_numpy(np.array(alpha, dtype=np.float32))[None, None]
+    if alpha.width > size[0] or alpha.height > size[1]:
+        tensor = functional.adaptive_max_pool2d(tensor, (min(size[1], alpha.height), min(size[0], alpha.width)))
+    return Image.fromarray(tensor[0, 0].round().byte().numpy()).resize(size, Image.Resampling.BILINEAR)
+
+
+def extended(picture: Image.Image, frame: Frame, seed: int) -> Image.Image:
+    """The canvas with the picture in its place; what is new holds the edge's colours, blurred, with some grain."""
+    size = (frame.canvas.width, frame.canvas.height)
+    if size == picture.size:
+        return picture
+    right, bottom = size[0] - frame.left - picture.width, size[1] - frame.top - picture.height
+    margins = ((frame.top, bottom), (frame.left, right), (0, 0))
+    colours = np.pad(np.array(pictures.flatten(picture)), margins, mode="edge")
+    reach = max(frame.left, frame.top, right, bottom)
+    smooth = Image.fromarray(colours).filter(ImageFilter.GaussianBlur(max(1.0, reach / 6)))
+    grain = np.random.default_rng(seed).normal(0.0, _GRAIN, (*reversed(size), 1))
+    ground = Image.fromarray(np.clip(np.array(smooth) + grain, 0, 255).astype(np.uint8))
+    ground = ground.convert(picture.mode)
+    ground.paste(picture, (frame.left, frame.top))
+    return ground
+
+
+def feathered(mask: Image.Image, reach: int) -> Image.Image:
+    """``mask`` with a ramp of ``reach`` pixels around it: full within the mask, nothing beyond the ramp."""
+    if reach <= 0:
+        return mask
+    hard = torch.from_numpy(np.array(mask, dtype=np.float32))[None, None] / 255
+    grow = (reach + 1) // 2
+    grown = functional.max_pool2d(hard, (1, 2 * grow + 1), 1, (0, grow))
+    grown = functional.max_pool2d(grown, (2 * grow + 1, 1), 1, (grow, 0))
+    ramp = _box(grown, reach - grow)
+    soft = torch.maximum(hard, ramp)
+    return Image.fromarray((soft[0, 0] * 255).round().byte().numpy())
+
+
+def _box(tensor: torch.Tensor, radius: int) -> torch.Tensor:
+    """The mean over a square of ``2 * radius + 1``; edges are continued."""
+    if radius < 1:
+        return tensor
+    for padding, kernel in (
+        ((radius, radius, 0, 0), (1, 2 * radius + 1)),
+        ((0, 0, radius, radius), (2 * radius + 1, 1)),
+    ):
+        tensor = functional.avg_pool2d(functional.pad(tensor, padding, mode="replicate"), kernel, 1)
+    return tensor
+
+
+def matched(made: Image.Image, before: Image.Image, alpha: Image.Image, latent: float) -> Image.Image:
+    """``made`` in the colours of ``before``: where the mask keeps the picture both should be the same, so what they
+    differ there in broad strokes is carried on into what is new. ``latent`` is how many pixels one latent covers."""
+    factor = min(1.0, _MATCH_SIDE / max(made.size))
+    small = (max(1, round(made.width * factor)), max(1, round(made.height * factor)))
+    # The model changes whole latents: beside the mask it has not kept the picture either.
+    around = max(1, round(factor * latent))
+    touched = functional.max_pool2d(_floats(alpha.resize(small, Image.Resampling.BOX)), 2 * around + 1, 1, around)
+    known = (touched < 1).float()
+    if float(known.mean()) < 0.01:
+        return made
+    gap = _floats(before.resize(small, Image.Resampling.BOX)) - _floats(made.resize(small, Image.Resampling.BOX))
+    whole = torch.stack([band[known[0, 0] > 0].median() for band in gap[0]]).reshape(1, -1, 1, 1)
+    whole = whole.clamp(-_MOST_SHIFT, _MOST_SHIFT)
+    weight = known / (1 + (gap.abs().amax(1, keepdim=True) / _MOST_SHIFT) ** 4)
+    radius = max(1, max(small) // 32)
+    near = gap.clamp(-_MOST_SHIFT, _MOST_SHIFT) * weight
+    for _ in range(3):
+        near, weight = _box(near, radius), _box(weight, radius)
+    sure = (weight * 4).clamp(0, 1)  # half of the square is known at a straight edge, a quarter some way off
+    shift = sure * near / weight.clamp(min=1e-3) + (1 - sure) * whole
+    shift = functional.interpolate(shift, (made.height, made.width), mode="bilinear", align_corners=False)
+    pixels = (_floats(made) + shift).clamp(0, 255).round().byte()
+    return Image.fromarray(pixels[0].permute(1, 2, 0).numpy())
+
+
+def _floats(image: Image.Image) -> torch.Tensor:
+    """(1, channels, height, width), 0..255."""
+    array = torch.from_numpy(np.array(image, dtype=np.float32))
+    return array[None, None] if array.ndim == 2 else array.permute(2, 0, 1)[None]

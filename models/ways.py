@@ -1,0 +1,80 @@
+"""The table of families: how each pipeline class takes a picture, a mask, or several pictures.
+
+Weights that make pictures from words all go one way, the *wrapper*: the picture's own latents, noised to where the
+strength says, are put in the place of the start noise, and after each step what the mask keeps is put back
+(``models.runners.diffusion.blend``). diffusers has classes of its own for this for some families; they compute the same
+(a test compares them) but are missing for others and differ in masks, sizes and schedulers, so they are not used. They
+are used where the *weights* are others: models made for filling or for editing by instruction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Way(StrEnum):
+    """How a pipeline class takes pictures."""
+
+    WRAPPER = "wrapper"
+    FILL = "fill"
+    """Its own class, made for filling a mask: takes picture and mask."""
+    EDIT = "edit"
+    """Its own class, made for editing by instruction: takes the picture, and perhaps more, beside the words."""
+    WORDS = "words"
+    """No way known: words only."""
+
+
+class Layout(StrEnum):
+    """How the latents lie while they are denoised."""
+
+    PLAIN = "plain"
+    """(1, channels, height, width), scaled and shifted as the autoencoder's configuration says."""
+    PACKED = "packed"
+    """The same, two by two latents a token, by the class's own ``_pack_latents`` (FLUX.1 and those after it)."""
+
+
+@dataclass(frozen=True)
+class Taking:
+    """How one class takes pictures. ``most`` is how many it takes besides words, ``least`` how many it must have."""
+
+    way: Way = Way.WORDS
+    layout: Layout = Layout.PLAIN
+    least: int = 0
+    most: int = 0
+
+
+_PLAIN = Taking(Way.WRAPPER, Layout.PLAIN, most=1)
+_PACKED = Taking(Way.WRAPPER, Layout.PACKED, most=1)
+
+WAYS: dict[str, Taking] = {
+    "AuraFlowPipeline": _PLAIN,
+    "ChromaPipeline": _PACKED,
+    "CogView4Pipeline": _PLAIN,
+    "FluxPipeline": _PACKED,
+    "HiDreamImagePipeline": _PLAIN,
+    "HunyuanDiTPAGPipeline": _PLAIN,
+    "HunyuanDiTPipeline": _PLAIN,
+    "KolorsPAGPipeline": _PLAIN,
+    "KolorsPipeline": _PLAIN,
+    "Lumina2Pipeline": _PLAIN,
+    "PixArtAlphaPipeline": _PLAIN,
+    "PixArtSigmaPAGPipeline": _PLAIN,
+    "PixArtSigmaPipeline": _PLAIN,
+    "QwenImagePipeline": _PACKED,
+    "SanaPAGPipeline": _PLAIN,
+    "SanaPipeline": _PLAIN,
+    "StableDiffusion3PAGPipeline": _PLAIN,
+    "StableDiffusion3Pipeline": _PLAIN,
+    "StableDiffusionPAGPipeline": _PLAIN,
+    "StableDiffusionPipeline": _PLAIN,
+    "StableDiffusionXLPAGPipeline": _PLAIN,
+    "StableDiffusionXLPipeline": _PLAIN,
+    "ZImagePipeline": _PLAIN,
+}
+"""By class name. What is not here makes pictures from words only."""
+
+
+def taking(pipeline: str) -> Taking:
+    """How the class called ``pipeline`` takes pictures."""
+    return WAYS.get(pipeline, Taking())
