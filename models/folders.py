@@ -228,12 +228,15 @@ class _Reader:
                 raise self._incomplete(str(home))
             other = _Reader(home.parent, self._model)._weighted(home, library, class_name, config)
             return msgspec.structs.replace(other, name=name, folder=slice_.folder)
+        file = Path(slice_.file or self._note.file)
+        if not file.is_file():
+            raise self._incomplete(file.name)
         return Part(
             name=name,
             library=library,
             class_name=class_name,
             config=config,
-            files=(Path(self._note.file).name,),
+            files=(file.name,),
             parameters=slice_.parameters,
             stored_dtype=slice_.stored_dtype,
             largest_leaf=slice_.largest_leaf,

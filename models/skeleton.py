@@ -22,8 +22,9 @@ class Slice(msgspec.Struct, frozen=True):
     """The weights of one component.
 
     ``folder`` is the component's own folder in another model; empty: the weights are in the note's ``file``, in the
-    tensors whose names begin with ``prefix``. ``layout`` says how those are named ("ldm", "open_clip", "hf",
-    "diffusers", "original"). The counts are those of ``folders.Part``, taken from the file's header.
+    tensors whose names begin with ``prefix``; or in another ``file`` of ``format``, that of the base. ``layout`` says
+    how those are named ("ldm", "open_clip", "hf", "diffusers", "original"). The counts are those of ``folders.Part``,
+    taken from the file's header.
     """
 
     folder: str = ""
@@ -34,6 +35,8 @@ class Slice(msgspec.Struct, frozen=True):
     largest_leaf: int = 0
     size_bytes: int = 0
     quantization: str = ""
+    file: str = ""
+    format: str = ""
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -42,11 +42,16 @@ class Base:
     def component(self, name: str) -> Component | None:
         """One of its parts with weights, as a component that lies there; None if it has none of that name."""
         part = self.info.part(name)
-        return _from(self.info, part) if part is not None and part.files else None
+        return _from(self.info, part) if part is not None and part.files and self._is_readable(part) else None
 
     def others(self, name: str) -> list[Component]:
         """All parts with weights but the one called ``name``."""
-        return [_from(self.info, part) for part in self.info.parts if part.files and part.name != name]
+        wanted = [part for part in self.info.parts if part.files and part.name != name]
+        return [_from(self.info, part) for part in wanted if self._is_readable(part)]
+
+    def _is_readable(self, part: Part) -> bool:
+        """A person's word for a pickle is for that model, not for others made with parts of it."""
+        return part.single is None or (part.single.format or _format(self.info)) != "pickle"
 
     def copy_light(self, target: Path) -> None:
         """Its tokenizers and the like, a few megabytes, as they are."""
@@ -56,8 +61,16 @@ class Base:
 
 
 def _from(info: FolderInfo, part: Part) -> Component:
-    where = Slice(folder=str(info.home(part).absolute()))
+    if part.single is not None and info.single is not None:  # the base is a single file itself
+        file = part.single.file or info.single.file
+        where = msgspec.structs.replace(part.single, file=file, format=part.single.format or info.single.format)
+    else:
+        where = Slice(folder=str(info.home(part).absolute()))
     return Component(part.name, part.library, part.class_name, part.config, where)
+
+
+def _format(info: FolderInfo) -> str:
+    return info.single.format if info.single else ""
 
 
 def pipeline(base: Base, found: Finding) -> str:

@@ -258,6 +258,19 @@ def test_a_unet_alone_takes_the_rest_from_an_installed_model(
     assert apart(skeleton(tmp_path / "a.safetensors", twin), twin) == 0
 
 
+def test_a_checkpoint_can_be_what_another_file_takes_the_rest_from(
+    singles: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> None:
+    path, twin = singles("sdxl")
+    base = skeleton_in(path, tmp_path)
+    weights = load_file(twin / "unet/diffusion_pytorch_model.safetensors")
+    save_file(weights, tmp_path / "a.safetensors", {"modelspec.resolution": "64x64"})
+    made = skeleton(tmp_path / "a.safetensors", base)
+    assert apart(made, twin) == 0
+    parts = {part.name: part.size_bytes for part in folders.inspect(base).parts if part.files}
+    assert {part.name: part.size_bytes for part in folders.inspect(made).parts if part.files} == parts
+
+
 TRANSFORMERS = {"flux": "flux1", "sd3": "sd3-medium", "qwen_image": "qwen-image", "z_image": "z-image"}
 
 

@@ -51,7 +51,7 @@ def load_single(info: FolderInfo, part: Part, cls: Any, dtype: torch.dtype) -> A
     """
     assert info.single is not None
     assert part.single is not None
-    tensors = _read(info.single, part.single.prefix)
+    tensors = _read(info.single, part.single)
     if part.library == "transformers":
         module = _text_encoder(info.home(part), tensors, part.single.layout, cls, dtype)
     else:
@@ -64,16 +64,17 @@ def load_single(info: FolderInfo, part: Part, cls: Any, dtype: torch.dtype) -> A
     return module.eval()
 
 
-def _read(note: Note, prefix: str) -> Tensors:
-    """The tensors under ``prefix``, without it. But for GGUF they are mapped, not read: only what is used comes from
-    the disk."""
-    if note.format == "gguf":
-        return _without(load_gguf_checkpoint(note.file, return_tensors=True), prefix)
-    if note.format == "pickle":
-        return _unpickled(note, prefix)
-    with safe_open(note.file, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - it is no dictionary
-        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+def _read(note: Note, slice_: Slice) -> Tensors:
+    """The tensors of ``slice_``, without its prefix. But for GGUF they are mapped, not read: only what is used comes
+    from the disk."""
+    name, style = slice_.file or note.file, slice_.format or note.format
+    if style == "gguf":
+        return _without(load_gguf_checkpoint(name, return_tensors=True), slice_.prefix)
+    if style == "pickle":
+        return _unpickled(note, slice_.prefix)
+    with safe_open(name, framework="pt") as file:
+        tensors = {each: file.get_tensor(each) for each in file.keys() if each.startswith(slice_.prefix)}  # noqa: SIM118
+    return _without(tensors, slice_.prefix)
 
 
 def _unpickled(note: Note, prefix: str) -> Tensors:
