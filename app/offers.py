@@ -30,7 +30,8 @@ from models.catalog.shelves import runs_well, shelves
 from models.errors import AtelierError, ErrorCode
 from models.machine import Backend, DeviceFacts, Fit, Verdict
 
-_SHELF = 8
+_SHELF = 8  # entries on the shelf of this computer
+_MATTERING = (".safetensors", ".gguf", ".pth", "model_index.json")
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -273,7 +274,8 @@ def presence(cache: Path, entry: CatalogEntry) -> Presence:
         unfinished = [part for part in (repo / "blobs").glob("*.part") if part.is_file()]
     except OSError:
         return Presence()
-    wanted = [pattern for pattern in entry.allow if not pattern.endswith((".md", "LICENSE*"))]
+    # By what matters: which small files a repository has besides may change, and a pattern may be a good guess.
+    wanted = [pattern for pattern in entry.allow if pattern.endswith(_MATTERING)] or list(entry.allow)
     whole = all(fnmatch.filter(files, pattern) for pattern in wanted)
     if files and whole:
         chosen = {name for pattern in entry.allow for name in fnmatch.filter(files, pattern)}
