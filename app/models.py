@@ -10,27 +10,25 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from app import installed
+from app import installed, sources
 from app.cache import default_hub_cache
 from app.events import EventBus, ModelsChanged
-from app.installed import Catalog, EmptyCatalog, ModelEntry, Places, Prepare, Survey, Thing
+from app.installed import Places, Survey
+from app.judging import EMBEDDED, INDEX, Catalog, EmptyCatalog, FileJudge, Judge, ModelEntry, Prepare, Thing
 from app.known import Known
 from app.paths import Paths
 from app.settings import SettingsStore
-from app.weights import AddOn
+from app.weights import AddOn, StoredKind
 from models.box import BoxSchema
 from models.card import ModelCard
 from models.catalog.entry import CatalogEntry
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.planning import DeviceFacts
 
-__all__ = ["EMBEDDED", "AddOn", "ModelEntry", "Models", "default_hub_cache", "fake_entry"]
+__all__ = ["EMBEDDED", "INDEX", "AddOn", "ModelEntry", "Models", "default_hub_cache", "fake_entry"]
 
 Later = Callable[[Callable[[], Survey], Callable[[Survey], None]], None]
 """Does the first function elsewhere, then calls the second with its answer on the owner thread."""
-
-EMBEDDED = installed.EMBEDDED
-INDEX = installed.INDEX
 
 
 class Models:
@@ -65,7 +63,7 @@ class Models:
         self.known = Known(paths.known if paths else None)
         self._things: dict[str, Thing] = {}
         self._entries: dict[str, ModelEntry] = {}
-        self._folded: dict[str, str] = {}
+        self._aliases: dict[str, str] = {}
         self._trouble: ErrorInfo | None = None
         self._looked = False
 
@@ -126,14 +124,16 @@ class Models:
         self._know_embedded()
         if (known := self._known_id(model_id)) in self._entries:
             return self._entries[known]
-        folder = Path(model_id).expanduser()
-        if (folder / INDEX).is_file():
-            folder = folder.resolve()
-            return installed.Judge(self.known, self._device).entry(str(folder), folder)
+        path = Path(model_id).expanduser()
+        if (path / INDEX).is_file():
+            path = path.resolve()
+            return Judge(self.known, self._device).entry(str(path), path)
         if not self._looked:
             self._found(self.survey())
         if (known := self._known_id(model_id)) in self._entries:
             return self._entries[known]
+        if path.name.lower().endswith(sources.WEIGHTS) and path.is_file():
+            return self._file(path.absolute())
         raise self._not_here(model_id)
 
     def runnable(self, model_id: str) -> tuple[ModelCard, BoxSchema]:
@@ -147,6 +147,10 @@ class Models:
     def thing(self, key: str) -> Thing | None:
         """What storage knows a model or add-on by, as far as it was found."""
         return self._things.get(key) or self._things.get(self._known_id(key))
+
+    def of_repo(self, repo: str) -> list[Thing]:
+        """Everything that was found in a repository of the hub."""
+        return [thing for thing in self._things.values() if thing.repo and thing.repo.casefold() == repo.casefold()]
 
     # -- changing --
 
@@ -173,7 +177,7 @@ class Models:
         found = list(installed.models_in(folder))
         if not found:
             raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, f"no {INDEX} in it", model=folder.name, pipeline="no model")
-        entry = installed.Judge(self.known, self._device).entry(str(found[0]), found[0])
+        entry = Judge(self.known, self._device).entry(str(found[0]), found[0])
         if entry.problem is not None and len(found) == 1:
             raise AtelierError.from_info(entry.problem)
         return entry
@@ -215,6 +219,11 @@ class Models:
     def _found(self, survey: Survey) -> None:
         self._things = {thing.id: thing for thing in reversed(survey.things)}
         self._things = dict(reversed(self._things.items()))
+        # A file is called by its repository while it is the only one there, and by its own path in it at any time.
+        self._aliases = {}
+        for thing in self._things.values():
+            for name in (thing.id, f"{thing.repo}/{thing.file}", thing.repo) if thing.repo else (thing.id,):
+                self._aliases.setdefault(name.casefold(), thing.id)
         self._trouble = survey.trouble
         self._looked = True
         self._list({key: thing.entry for key, thing in self._things.items() if thing.entry is not None})
@@ -224,7 +233,22 @@ class Models:
         if os.environ.get("ATELIER_FAKE") == "1":
             entries["fake"] = fake_entry()
         self._entries = entries
-        self._folded = {key.casefold(): key for key in reversed(entries)}
+
+    def _file(self, path: Path) -> ModelEntry:
+        """A model in one file that is not on the list."""
+        places = self._places()
+        judge = FileJudge(
+            self.known, Judge(self.known, self._device), self._prepare, places.skeletons, places.allowed
+        )  # fmt: skip
+        for entry in self._entries.values():
+            if entry.family and entry.problem is None:
+                judge.bases.setdefault(entry.family, Path(entry.card.ref.folder))
+        thing = judge.file(path, StoredKind.FILE)
+        if thing.problem is not None:
+            raise AtelierError.from_info(thing.problem)
+        if thing.entry is None:
+            raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=thing.name, pipeline=thing.role)
+        return thing.entry
 
     def _know_embedded(self) -> None:
         if not self._entries:
@@ -235,7 +259,7 @@ class Models:
         """The id that an id in other capitals, or a catalog id, stands for; ``wanted`` itself if none does."""
         if wanted in self._entries:
             return wanted
-        if (same := self._folded.get(wanted.casefold())) is not None:
+        if wanted and (same := self._aliases.get(wanted.casefold())) is not None:
             return same
         entry = self._catalog.get(wanted) or self._catalog.get(wanted.lower())
         return (self.id_of(entry) if entry is not None else "") or wanted

@@ -19,7 +19,8 @@ from app import cache_removal, storage_merge, storage_move, storage_report
 from app.background import Background, Post, Progress, StoppedError, Worker
 from app.cache import Blob, Repo, Revision
 from app.hub_protocol import PullSpec
-from app.installed import Thing, models_in
+from app.installed import models_in
+from app.judging import Thing
 from app.models import Models
 from app.paths import Paths
 from app.settings import SettingsStore
@@ -314,11 +315,12 @@ class Storage:
         """Raise STORAGE_BUSY or MODEL_IN_USE if ``key`` must not be changed now."""
         if (busy := self._busy(unless)) is not None:
             raise AtelierError.from_info(busy)
-        repo_id = (repo.id if repo is not None else key).casefold()
+        repo_id = repo.id if repo is not None else key
         active = (d.spec.repo.casefold() for d in self._downloads.all() if d.state in DOWNLOAD_ACTIVE)
-        if repo_id in active:
+        if repo_id.casefold() in active:
             raise AtelierError(ErrorCode.MODEL_IN_USE, "it is being downloaded", model=key)
-        if self._in_use(key) or self._in_use(repo.id if repo is not None else key):
+        names = {key, repo_id, *(thing.id for thing in self._models.of_repo(repo_id))}
+        if any(self._in_use(name) for name in sorted(names)):
             raise AtelierError(ErrorCode.MODEL_IN_USE, model=key)
 
     def _busy(self, unless: tuple[str, ...]) -> ErrorInfo | None:

@@ -17,7 +17,8 @@ import msgspec
 
 from app.cache import Blob, Inode, Repo
 from app.cache_removal import orphans
-from app.installed import Survey, Thing
+from app.installed import Survey
+from app.judging import Thing
 from app.storage_checks import Checks
 from app.weights import StorageReport, Stored, StoredKind
 from models.errors import ErrorCode, ErrorInfo
@@ -30,13 +31,13 @@ _DEEPEST = 8
 
 
 class Holding(msgspec.Struct):
-    """A stored item and every name its content has in it. ``repo`` is set for the hub's."""
+    """A stored item and every name its content has in it; ``models`` are the ids it is used by."""
 
     stored: Stored
     blobs: list[Blob]
     parts_bytes: int = 0
-    repo: Repo | None = None
     owned: bool = False
+    models: tuple[str, ...] = ()
 
 
 def holdings(survey: Survey, checks: Checks) -> list[Holding]:
@@ -109,7 +110,7 @@ def _counted(
         freed_bytes=freed + (item.parts_bytes if item.owned else 0),
         shared_bytes=shared,
         shared_with=tuple(shared_with),
-        last_used=used.get(item.stored.id, 0.0),
+        last_used=max(used.get(model, 0.0) for model in item.models),
     )
 
 
@@ -137,7 +138,8 @@ def _of_repo(repo: Repo, things: list[Thing], checks: Checks) -> Holding:
     )
     blobs = [blob for blob in repo.content if not blob.outside] if not repo.linked else []
     parts = sum(part.size for part in repo.parts) if not repo.linked else 0
-    return Holding(stored, blobs, parts, repo, owned=not repo.linked)
+    ids = tuple(thing.id for thing in things)
+    return Holding(stored, blobs, parts, owned=not repo.linked, models=ids)
 
 
 def _state(first: Thing, things: list[Thing], repo: Repo, checks: Checks) -> tuple[ErrorInfo | None, str]:
@@ -181,7 +183,7 @@ def _local(thing: Thing, checks: Checks) -> Holding:
         removable=not thing.source and thing.kind is not StoredKind.EMBEDDED,
         files=len(blobs),
     )
-    return Holding(stored, blobs, owned=thing.owned)
+    return Holding(stored, blobs, owned=thing.owned, models=(thing.id,))
 
 
 def files_of(path: Path, depth: int = 0) -> Iterator[Blob]:

@@ -11,7 +11,7 @@ import pytest
 
 from app.events import EventBus
 from app.hub_protocol import PullSpec
-from app.installed import Prepare
+from app.judging import Prepare
 from app.models import Models
 from app.paths import ASSETS, default_paths
 from app.settings import SettingsStore

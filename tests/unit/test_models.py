@@ -285,3 +285,71 @@ def test_removing_and_adding_folders(make: Callable[[], Models], tmp_path: Path)
     with pytest.raises(AtelierError):
         models.add_folder(mine)
     assert str(mine) not in ids(models)
+
+
+HELPERS = {
+    entry.id: entry
+    for entry in (
+        msgspec.structs.replace(ENTRY, id="canny", name="Canny", repo="org/canny", role=Role.CONTROLNET,
+                                file="diffusion_pytorch_model.fp16.safetensors"),
+        msgspec.structs.replace(ENTRY, id="big", name="Big", repo="org/big", role=Role.TEXT_ENCODER),
+        msgspec.structs.replace(ENTRY, id="depth", name="Depth", repo="org/depth", role=Role.DEPTH),
+        msgspec.structs.replace(ENTRY, id="one", name="One", repo="org/loras", role=Role.LORA, file="one.safetensors"),
+        msgspec.structs.replace(ENTRY, id="two", name="Two", repo="org/loras", role=Role.LORA, file="two.safetensors"),
+    )
+}  # fmt: skip
+
+
+def test_helpers_of_the_catalog_are_add_ons_by_their_role(
+    make: Callable[[], Models], hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Catalog, "get", lambda self, key: HELPERS.get(key))
+    monkeypatch.setattr(
+        Catalog, "by_repo", lambda self, repo: [entry for entry in HELPERS.values() if entry.repo == repo]
+    )
+    canny = trees.put(hub, "org/canny", {
+        "config.json": b"{}", "diffusion_pytorch_model.fp16.safetensors": b"what",
+        "diffusion_pytorch_model.bin": b"lora",
+        "diffusion_pytorch_model.safetensors": b"lora",
+    })  # fmt: skip
+    trees.put(hub, "org/big", {"config.json": b"{}", "model-00001-of-00002.safetensors": b"x"})
+    trees.put(hub, "org/depth", {**trees.pipeline(), "vae/config.json": b"damaged"})
+    trees.put(hub, "org/loras", {"one.safetensors": b"lora"})
+    models = make()
+    assert ids(models) == ["pocket"]
+    found = {addon.id: addon for addon in models.addons()}
+    assert {key: (addon.kind, addon.entry, addon.problem is None) for key, addon in found.items()} == {
+        "org/canny": ("controlnet", "canny", True), "org/big": ("text-encoder", "big", True),
+        "org/depth": ("depth", "depth", False), "org/loras": ("lora", "one", True),
+    }  # fmt: skip
+    assert found["org/canny"].path == str(canny)
+    trees.put(hub, "org/loras", {"two.safetensors": b"lora 2"})
+    models.refresh()
+    assert models.id_of(HELPERS["two"]) == "org/loras/two.safetensors"
+    one = models.thing("org/loras/one.safetensors")
+    assert one is not None
+    assert one.name == "One"
+    assert models.thing("ORG/loras") is not None
+
+
+def test_of_number_types_the_plain_one_stands_for_a_component(make: Callable[[], Models], hub: Path) -> None:
+    vae = trees.put(hub, "org/my-vae", {
+        "config.json": b"{}", "diffusion_pytorch_model.fp16.safetensors": b"lora",
+        "diffusion_pytorch_model.safetensors": b"vae",
+    })  # fmt: skip
+    (addon,) = make().addons()
+    assert (addon.id, addon.name, addon.kind, addon.path) == ("org/my-vae", "my-vae", "vae", str(vae))
+
+
+def test_a_file_that_is_not_on_the_list_can_be_asked_for(make: Callable[[], Models], tmp_path: Path) -> None:
+    trees.write(tmp_path, {"x.safetensors": b"checkpoint", "hat.safetensors": b"lora", "bad.safetensors": b"broken"})
+    models = make()
+    assert models.runnable(str(tmp_path / "x.safetensors"))[0].name == "x"
+    codes = {}
+    for name in ("hat", "bad", "none"):
+        with pytest.raises(AtelierError) as caught:
+            models.runnable(str(tmp_path / f"{name}.safetensors"))
+        codes[name] = caught.value.code
+    assert codes == {
+        "hat": ErrorCode.MODEL_UNSUPPORTED, "bad": ErrorCode.MODEL_CORRUPT, "none": ErrorCode.MODEL_NOT_INSTALLED,
+    }  # fmt: skip
