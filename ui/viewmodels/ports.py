@@ -171,7 +171,7 @@ class WeightsPort(Protocol):
     def imports(self) -> ImportsPort: ...
 
 
-class CorePort(Protocol):
+class CorePort(WeightsPort, Protocol):
     @property
     def events(self) -> EventBus: ...
     @property
