@@ -178,6 +178,23 @@ def test_a_server_that_ignores_ranges_is_read_from_the_start(hub: FakeHub, start
     assert (Path(process.done().folder) / "model.safetensors").read_bytes() == files["model.safetensors"]
 
 
+def test_a_network_that_is_cut_and_comes_back(start: Start) -> None:
+    content = safetensors(1_000_000)
+    with FakeHub() as hub:
+        hub.add("org/m", {"model.safetensors": content})
+        hub.throttle = 2_000_000
+        port = int(hub.url.rpartition(":")[2])
+        process = start(endpoint=hub.url)
+        process.pull("org/m")
+        process.moved(300_000)
+    process.wait_for(protocol.Moved, lambda message: message.waiting > 0)
+    with FakeHub(port=port) as hub:
+        hub.add("org/m", {"model.safetensors": content})
+        done = process.done()
+    assert (Path(done.folder) / "model.safetensors").read_bytes() == content
+    assert done.fetched_bytes == len(content)
+
+
 def test_lost_for_too_long_it_fails_and_keeps_what_came(hub: FakeHub, start: Start, tmp_path: Path) -> None:
     hub.add("org/m", {"model.safetensors": safetensors(500_000)})
     hub.faults = {"/cdn/*": Fault(stall_after=100_000, times=1), "/cdn/**": Fault(status=502)}
