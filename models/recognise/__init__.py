@@ -4,6 +4,7 @@ name."""
 from __future__ import annotations
 
 from models.recognise.files import recognise
+from models.recognise.folders import recognise_folder
 from models.recognise.kinds import FileKind, Recognised
 
-__all__ = ["FileKind", "Recognised", "recognise"]
+__all__ = ["FileKind", "Recognised", "recognise", "recognise_folder"]

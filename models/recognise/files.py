@@ -27,7 +27,9 @@ def recognise(path: Path) -> Recognised:
         OSError: the file cannot be read.
     """
     listing = list_tensors(path)
-    return _recognised(path, listing, find(listing.tensors))
+    if not listing.tensors:
+        raise AtelierError(ErrorCode.FILE_UNKNOWN, "it holds no tensors", file=path.name)
+    return describe(path, listing, find(listing.tensors), path.stat().st_size)
 
 
 def list_tensors(path: Path) -> Listing:
@@ -57,9 +59,8 @@ def _read(path: Path, start: bytes) -> Listing | None:
     return None
 
 
-def _recognised(path: Path, listing: Listing, found: Finding) -> Recognised:
-    if not listing.tensors:
-        raise AtelierError(ErrorCode.FILE_UNKNOWN, "it holds no tensors", file=path.name)
+def describe(path: Path, listing: Listing, found: Finding, size: int) -> Recognised:
+    """What was found, with its counts and its own words; ``size`` in bytes."""
     by_dtype: dict[str, int] = {}
     for tensor in listing.tensors.values():
         by_dtype[tensor.dtype] = by_dtype.get(tensor.dtype, 0) + tensor.size_bytes
@@ -72,7 +73,7 @@ def _recognised(path: Path, listing: Listing, found: Finding) -> Recognised:
         variant=found.variant,
         parameters=sum(tensor.count for tensor in listing.tensors.values()),
         stored_dtype=max(by_dtype, key=lambda dtype: by_dtype[dtype], default=""),
-        size_bytes=path.stat().st_size,
+        size_bytes=size,
         title=words.title,
         trigger=words.trigger,
         base=words.base,

@@ -1,10 +1,8 @@
-"""What a weight file is and which family it belongs to, told from its tensors' names and shapes, never from its
-name."""
+"""The words for what a weight file is."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 
 import msgspec
 
@@ -29,11 +27,12 @@ class FileKind(StrEnum):
 class Recognised(msgspec.Struct, frozen=True):
     """What a file was recognised as.
 
-    ``family`` is a name of ``models.families`` or empty; ``format`` "safetensors", "gguf" or "pickle" (of a pickled
-    file nothing but its format is known unless the restricted reader could list its tensors). ``variant`` tells
+    ``family`` is a name of ``models.families`` or empty; ``format`` "safetensors", "gguf", "pickle" (its tensors
+    were listed without running it) or "folder". ``variant`` tells
     versions of one family apart ("inpaint", "edit", "refiner", "v-prediction", "schnell"...). ``title``, ``trigger``
     and ``base`` are what the file's own metadata says. ``layers`` counts what was matched. ``warnings`` are codes:
-    "pickle", "unverified_family".
+    "pickle", "unverified_family" (other families have the same layers), "packed" (for another program's
+    reader: it cannot be run).
     """
 
     path: str
@@ -49,14 +48,3 @@ class Recognised(msgspec.Struct, frozen=True):
     base: str = ""
     layers: int = 0
     warnings: tuple[str, ...] = ()
-
-
-def recognise(path: Path) -> Recognised:
-    """Look at the header of ``path`` (milliseconds; no tensor is read, nothing is unpickled).
-
-    Raises:
-        AtelierError: MODEL_CORRUPT (with ``model``, ``file``) for a broken or cut-off file, FILE_UNKNOWN (with
-        ``file``) for one that is no weight file at all.
-        OSError: the file cannot be read.
-    """
-    raise NotImplementedError(path)
