@@ -17,10 +17,12 @@ from models.errors import ErrorInfo
 from models.machine import Fit
 from ui.i18n import file_size, plural, tr
 from ui.viewmodels.board import BoardModel, CardView, Section
-from ui.viewmodels.offer_words import USES, fit_badge, role_icon, role_words, state_words, use_of
+from ui.viewmodels.offer_words import USES, fit_badge, fit_of, role_icon, role_words, state_words, use_of
 from ui.viewmodels.ports import CorePort, WeightsPort
 
 HUB_DELAY_MS = 400
+PATIENCE_MS = 4000
+"""How long cards stand grey at the start before the catalog is said to be empty."""
 LEAST_QUERY = 2
 GB = 1_000_000_000
 REPO = "repo:"
@@ -134,7 +136,7 @@ def passes(filters: Filters) -> Callable[[Offer], bool]:
         )
     if filters.fit:
         fits = {"fast": {Fit.FAST}, "runs": {Fit.FAST, Fit.OFFLOAD}, "too_large": {Fit.TOO_LARGE}}[filters.fit]
-        tests.append(lambda offer: offer.verdict is not None and offer.verdict.fit in fits)
+        tests.append(lambda offer: offer.verdict is not None and fit_of(offer.verdict) in fits)
     if filters.installed:
         tests.append(lambda offer: offer.status is not Status.AVAILABLE)
     return lambda offer: all(test(offer) for test in tests)
@@ -160,6 +162,10 @@ class CatalogVM(QObject):
         self.board = BoardModel(self._card, self)
         self._timer = QTimer(self, singleShot=True, interval=HUB_DELAY_MS)
         self._timer.timeout.connect(self.search_hub)
+        self._read = False
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
+        self._patience.timeout.connect(self.refresh)
+        self._patience.start()
         self._ends = [
             core.events.subscribe(OffersChanged, self._offers_changed),
             core.events.subscribe(SettingsChanged, self._settings_changed),
@@ -168,6 +174,7 @@ class CatalogVM(QObject):
 
     def close(self) -> None:
         self._timer.stop()
+        self._patience.stop()
         for end in self._ends:
             end()
 
@@ -230,7 +237,17 @@ class CatalogVM(QObject):
 
     def nothing(self) -> bool:
         """Nothing is found here, and nothing is awaited."""
-        return not self.board.rowCount() and self._hub_state != "waiting" and not self._timer.isActive()
+        return (
+            self._settled()
+            and not self.board.rowCount()
+            and self._hub_state != "waiting"
+            and not self._timer.isActive()
+        )
+
+    def _settled(self) -> bool:
+        """The catalog was read, or had time enough to be: it is read right after the start."""
+        self._read = self._read or not self._patience.isActive() or bool(self._weights.offers.all())
+        return self._read
 
     def nothing_words(self) -> tuple[str, str]:
         """What to say then, and what can be done about it."""
@@ -273,6 +290,8 @@ class CatalogVM(QObject):
         return found
 
     def _shelves(self, offers: list[Offer]) -> Iterable[Section]:
+        if not offers and not self._settled():
+            yield Section("reading", tr("All models"), tr("Reading the catalog"), waiting=4)
         for shelf in self._weights.offers.shelves():
             if shelf.entries:
                 key = f"shelf:{shelf.id}"

@@ -118,6 +118,9 @@ RISKS = {
     "unsafe_scan": "The hub's own scan marks files in it as unsafe. Only safetensors files are fetched.",
 }
 
+PLAIN_TAGS = frozenset({"recommended"})
+"""Tags that say nothing about what a model does."""
+
 MOST_LINKS = 6
 
 
@@ -168,7 +171,7 @@ def _facts(offer: Offer) -> Iterable[tuple[str, str]]:
     if entry.download_bytes:
         size = file_size(entry.download_bytes)
         here = offer.here_bytes
-        if 0 < here < entry.download_bytes:
+        if 0 < here < entry.download_bytes and live(offer) is None:
             size = tr("{size}, of which {here} are here", size=size, here=file_size(here))
         yield tr("Size"), size
     if entry.parameters:
@@ -181,8 +184,9 @@ def _facts(offer: Offer) -> Iterable[tuple[str, str]]:
         yield tr("Family"), family_title(entry.family)
     if entry.trigger:
         yield tr("Called by"), ", ".join(f"“{word}”" for word in entry.trigger)
-    if entry.tags:
-        yield tr("Good for"), ", ".join(entry.tags)
+    tags = [tag for tag in entry.tags if tag not in PLAIN_TAGS]
+    if tags:
+        yield tr("Good for"), ", ".join(tags)
 
 
 def _value(value: str | int | float | bool) -> str:

@@ -118,12 +118,12 @@ class DownloadsVM(QObject):
         counted = [d for d in open_ if d.total_bytes]
         total = sum(d.total_bytes for d in counted)
         fraction = sum(min(d.done_bytes, d.total_bytes) for d in counted) / total if total else -1.0
-        failed = sum(d.state is _S.FAILED for d in open_)
-        waiting = any(d.waiting > 0 for d in moving)
+        failed = sum(d.state is _S.FAILED and not d.waiting for d in open_)
+        waiting = any(d.waiting > 0 for d in open_)
         tone = "bad" if failed else "warn" if waiting else ""
         short = tr("Stopped") if failed and not moving else tr("{n} %", n=int(max(0.0, fraction) * 100))
         if not moving and not failed:
-            queued = any(d.state is _S.QUEUED for d in open_)
+            queued = any(d.state is _S.QUEUED or d.waiting > 0 for d in open_)
             short = tr("Waiting") if queued else tr("Paused")
         return TrayView(fraction, short, self._sentence(open_, moving, failed), tone)
 

@@ -91,13 +91,26 @@ def card_size(needed: int) -> str:
     return str(next((size for size in _CARDS if size >= wanted), round(wanted)))
 
 
+def on_processor(verdict: Verdict) -> bool:
+    """True when it would run without a graphics card."""
+    return verdict.plan is not None and verdict.plan.device == "cpu"
+
+
+def fit_of(verdict: Verdict) -> Fit:
+    """The verdict as people mean it: what has all its room on the processor still is not fast."""
+    return Fit.OFFLOAD if verdict.fit is Fit.FAST and on_processor(verdict) else verdict.fit
+
+
 def fit_badge(verdict: Verdict | None) -> tuple[str, str]:
     """ "Runs fast", "Runs, slower" or "Too large: needs 24 GB", and its tone; empty where nothing is known."""
     if verdict is None:
         return "", ""
-    if verdict.fit is Fit.FAST:
+    fit = fit_of(verdict)
+    if fit is Fit.FAST:
         return tr("Runs fast"), "good"
-    if verdict.fit is Fit.OFFLOAD:
+    if fit is Fit.OFFLOAD and on_processor(verdict):
+        return tr("Runs, slowly"), "warn"
+    if fit is Fit.OFFLOAD:
         return tr("Runs, slower"), "warn"
     return tr("Too large: needs {n} GB", n=card_size(verdict.needed_bytes)), "bad"
 
@@ -115,7 +128,9 @@ def plan_words(verdict: Verdict, device: str) -> str:
         needed=needed, usable=usable, device=device,
     )  # fmt: skip
     plan = verdict.plan
-    if plan is not None and plan.placement is not Placement.WHOLE:
+    if on_processor(verdict):
+        text += " " + tr("Without a graphics card a picture takes minutes.")
+    elif plan is not None and plan.placement is not Placement.WHOLE:
         ram = tr("{n} GB", n=gigabytes(plan.ram_bytes)) if plan.ram_bytes else tr("the rest")
         text += " " + tr("Parts of it ({ram}) wait in the computer's memory, which takes longer.", ram=ram)
     elif not verdict.fits_now:
@@ -186,6 +201,8 @@ def progress_words(download: Download) -> ProgressWords:
         case DownloadState.VERIFYING:
             return ProgressWords(1.0, tr("Checking"), _join(tr("Checking that every byte is right"), amount))
         case DownloadState.FAILED:
+            if download.waiting > 0:
+                return ProgressWords(fraction, tr("Waiting"), _join(tr("Tries again by itself"), amount), "warn")
             return ProgressWords(fraction, tr("Stopped"), _join(tr("Stopped"), amount), "bad")
         case DownloadState.DONE:
             return ProgressWords(

@@ -63,9 +63,11 @@ class DownloadLine(QFrame):
         self._row = view
         self._name.set_full(view.name)
         error = view.error
-        text = f"{error.sentence} {error.advice}".strip() if error is not None else view.line
+        text = view.line
+        if error is not None:
+            text = f"{error.sentence} {view.line if view.tone == 'warn' else error.advice}".strip()
         self._line.set_full(text)
-        mark(self._line, tone="bad" if error is not None else view.tone if view.tone in ("warn", "good") else "soft")
+        mark(self._line, tone=view.tone or "soft")
         self._bar.setValue(round(max(0.0, view.fraction) * 1000))
         mark(self._bar, tone=view.tone)
         self._bar.setVisible(not view.can_dismiss)

@@ -138,9 +138,11 @@ class GateDialog(AskDialog):
         self.add_cancel("models.gate.no")
         if ask.access in ("no_token", "token_scope"):
             sign = self.add_button("models.gate.sign_in", tr("Sign in…"), "accent")
+            sign.setFocus()
             sign.clicked.connect(lambda: self.leave(lambda: self.sign_in_wanted.emit(ask.again)))
         else:
             again = self.add_button("models.gate.again", tr("Look again"), "accent")
+            again.setFocus()
             again.clicked.connect(lambda: self.leave(ask.again))
 
     def _offer_other(self, ask: GateAsk) -> None:

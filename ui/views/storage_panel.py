@@ -189,8 +189,10 @@ class StoragePanel(QWidget):
     def _refresh(self) -> None:
         summary = self._vm.summary()
         self._error.show_error(self._vm.error)
-        self._total.setText(summary.total if summary is not None else "…")
-        self._count.setText(summary.count if summary is not None else tr("Looking at the disk"))
+        self._total.setText(summary.total if summary is not None else "")
+        waiting = summary is None and self._vm.error is None
+        self._count.setText(summary.count if summary is not None else tr("Looking at the disk") if waiting else "")
+        self.list.show_waiting(waiting)
         self._saved.setText(summary.saved if summary is not None else "")
         self._free.setText(summary.free if summary is not None else "")
         if summary is not None:
@@ -202,7 +204,7 @@ class StoragePanel(QWidget):
             self._clean.say(left, tr("Broken-off downloads and leftovers."))
             for button in (self._merge.button, self._clean.button, self._move):
                 button.setEnabled(summary.writable and self._vm.work is None)
-        self.list.setFixedHeight(max(1, self._vm.rows.rowCount()) * ROW_HEIGHT + 2)
+        self.list.setFixedHeight(max(3 if waiting else 0, self._vm.rows.rowCount()) * ROW_HEIGHT + 2)
         self._show_sources()
 
     def _work_changed(self) -> None:

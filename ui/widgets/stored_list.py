@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFont,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -177,6 +187,7 @@ class StoredList(QListView):
     def __init__(self, role: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._role = role
+        self._waiting = False
         self.setObjectName("storage.list")
         self.setAccessibleName(tr("Models on this computer"))
         self.setItemDelegate(StoredDelegate(role, self))
@@ -186,6 +197,26 @@ class StoredList(QListView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTabKeyNavigation(False)
+
+    def show_waiting(self, on: bool) -> None:
+        """Grey lines stand in while the disk is being looked at."""
+        self._waiting = on
+        self.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        super().paintEvent(event)
+        if self._waiting and self.model().rowCount() == 0:
+            painter = QPainter(self.viewport())
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            for line in range(3):
+                box = QRectF(0, line * ROW_HEIGHT + 3, self.viewport().width(), ROW_HEIGHT - 6)
+                painter.setBrush(QColor(current().panel))
+                painter.drawRoundedRect(box, tokens.RADIUS, tokens.RADIUS)
+                painter.setBrush(QColor(current().raised))
+                for top, share in ((13, 0.25), (31, 0.4)):
+                    painter.drawRoundedRect(QRectF(46, box.top() + top, box.width() * share, 10), 5, 5)
+            painter.end()
 
     def _row(self, index: Index) -> Row | None:
         row: Row | None = index.data(self._role) if index.isValid() else None
