@@ -28,6 +28,7 @@ from app.states import DOWNLOAD_ACTIVE
 from app.storage_checks import Check, Checks, Outcome, Target, targets_of_repo, verify
 from app.storage_move import Note
 from app.weights import BadFile, CheckReport, Download, StorageReport, StoredKind
+from models import skeleton
 from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Storage:
 
         def work() -> StorageReport:
             survey = self._models.survey()
+            self._checks.reload()
             return storage_report.build(survey, self._checks, wanted, copies, self._used())
 
         self._quick.do(work, then, failed)
@@ -91,6 +93,7 @@ class Storage:
 
         def work() -> CheckReport:
             thing, repo = self._find(key)
+            self._checks.reload()
             outcome = Outcome(bad=[])
             try:
                 verify(_targets(thing, repo), self._checks, tell, outcome)
@@ -181,13 +184,13 @@ class Storage:
         """Delete what belongs to no model; answers the freed bytes."""
         if self._refused("clean", failed, unless=("move", "merge")):
             return
-        wanted, copies, note = self._wanted(), self._paths.models, self._note
+        wanted, copies, note, skeletons = self._wanted(), self._paths.models, self._note, self._paths.singles
         in_use = self._models.cache
 
         def work() -> int:
             scanned = hub.scan(in_use)
             freed = cache_removal.delete_orphans(scanned, cache_removal.orphans(scanned, wanted))
-            freed += _clean_copies(copies)
+            freed += _clean_copies(copies) + _clean_skeletons(skeletons)
             return freed + _clean_broken_move(note, in_use)
 
         self._run(self._quick, "clean", work, then, failed, changes=True)
@@ -420,6 +423,20 @@ def _clean_copies(copies: Path) -> int:
     for path in (path for pattern in left for path in copies.glob(pattern)):
         if path.name.startswith(hub.REMOVED) or now - path.lstat().st_mtime > cache_removal.STALE:
             freed += cache_removal.delete_tree(path)
+    return freed
+
+
+def _clean_skeletons(skeletons: Path) -> int:
+    """Folders that stood for single files which are gone or have changed."""
+    freed = 0
+    for note in skeletons.glob(f"*/{skeleton.NOTE}"):
+        try:
+            found = skeleton.read_note(note.parent)
+            current = found is not None and skeleton.folder_name(Path(found.file)) == note.parent.name
+        except (OSError, ValueError):
+            current = False
+        if not current and not note.parent.is_symlink():
+            freed += cache_removal.delete_tree(note.parent)
     return freed
 
 

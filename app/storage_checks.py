@@ -65,6 +65,7 @@ class Checks:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._seen = self._stamp()
         self._known = self._read()
         self._new: dict[str, Check] = {}
 
@@ -76,19 +77,42 @@ class Checks:
         with self._lock:
             self._known[_key(blob)] = self._new[_key(blob)] = check
 
+    def reload(self) -> None:
+        """Learn what other programs, or other parts of this one, wrote down since."""
+        if self._stamp() != self._seen:
+            self._learn({})
+
     def save(self) -> None:
-        """Write down what is new, beside what other programs found meanwhile. A failure is only logged: it costs
-        another look."""
+        """Write down what is new, beside what others found meanwhile. A failure is only logged: it costs another
+        look."""
         with self._lock:
             new, self._new = self._new, {}
         if not new:
             return
         try:
             with filelock.FileLock(self._path.with_name(self._path.name + ".lock"), timeout=10):
-                self._known = {**self._read(), **self._known, **new}
+                self._learn(new)
                 write_atomically(self._path, msgspec.json.encode(self._known))
+                self._seen = self._stamp()
         except (OSError, filelock.Timeout) as error:
             log.warning("checks could not be kept: %s", error)
+
+    def _learn(self, new: dict[str, Check]) -> None:
+        """Take in what is written down; of what is known here as well the later finding counts."""
+        self._seen, written = self._stamp(), self._read()
+        with self._lock:
+            known = {**self._known, **new}
+            for key, check in written.items():
+                if key not in known or known[key].time < check.time:
+                    known[key] = check
+            self._known = known
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            facts = self._path.stat()
+        except OSError:
+            return 0, 0
+        return facts.st_mtime_ns, facts.st_ino
 
     def _read(self) -> dict[str, Check]:
         try:

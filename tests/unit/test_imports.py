@@ -77,6 +77,8 @@ def test_a_copy_is_whole_kept_apart_and_can_be_removed(shop: Shop, wares: Import
     assert Path(key) == shop.paths.models / "lora" / "Hat.safetensors"
     assert Path(key).read_bytes() == file.read_bytes()
     assert told[-1] == (10_005, 10_005)
+    assert shop.item(key).verified > 0
+    assert shop.verify(key).unknown == 0, "its checksum was taken on the way"
     file.unlink()
     assert [addon.id for addon in shop.models.addons()] == [key]
     assert shop.remove(key) == 10_005
@@ -180,7 +182,8 @@ def test_a_stopped_copy_and_a_full_disk_leave_nothing(
 
 def test_another_apps_folder_as_a_source(shop: Shop, wares: Imports, tmp_path: Path) -> None:
     comfy = trees.write(tmp_path / "ComfyUI", {
-        "comfy/x.py": b"", "models/loras/a.safetensors": b"lora", "models/vae/b.safetensors": b"vae", "models/unet/c.gguf": b"what",
+        "comfy/x.py": b"", "models/loras/a.safetensors": b"lora", "models/vae/b.safetensors": b"vae",
+        "models/unet/c.gguf": b"what",
     })  # fmt: skip
     seen = shop.ask(wares.look, comfy)
     assert (seen.format, seen.title, seen.layers) == ("folder", "ComfyUI", 3)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from app import cache_removal, storage_report
 from app.cache import scan
 from app.states import DownloadState
 from app.storage_checks import Checks
+from models import skeleton
 from models.errors import AtelierError, ErrorCode
 from tests import cache_trees as trees
 from tests.shops import Shop, quiet, refusal
@@ -503,3 +505,45 @@ def test_what_is_said_to_be_freed_is_freed(
             present.discard(key)
             for other in present:
                 assert shop.verify(other).bad == ()
+
+
+# -- others' opinion ---------------------------------------------------------------------------------------------------
+
+
+def test_the_hubs_own_library_finds_nothing_to_complain_of(shop: Shop, hub: Path, tmp_path: Path) -> None:
+    """After everything that is done to a cache it is still one, as huggingface_hub reads it."""
+    library = pytest.importorskip("huggingface_hub")
+    for n, name in enumerate(("org/a", "org/b", "org/c", "org/d")):
+        trees.put(hub, name, trees.pipeline(n % 3))
+    for name in ("org/a", "org/d"):
+        trees.share(hub, name, trees.sha256(trees.pipeline(0)[UNET]))
+    assert library.scan_cache_dir(hub).warnings == []
+    shop.ask(shop.storage.merge, quiet)
+    shop.remove("org/a")
+    shop.ask(shop.storage.clean)
+    for folder in (hub, tmp_path / "new"):
+        if folder != hub:
+            shop.ask(shop.storage.move, folder, quiet)
+        found = library.scan_cache_dir(folder)
+        assert found.warnings == []
+        assert {repo.repo_id for repo in found.repos} == {"org/b", "org/c", "org/d"}
+        assert found.size_on_disk >= sum(len(data) for data in set(trees.pipeline(1).values()))
+    for _ in range(3):  # one repository at a time: their commits are all called the same
+        library.scan_cache_dir(tmp_path / "new").delete_revisions(trees.COMMIT).execute()
+    assert not list((tmp_path / "new").glob("blobs/??/*[0-9a-f]")), "its list of references came along"
+
+
+def test_folders_that_stood_for_files_now_gone_are_tidied_away(shop: Shop, tmp_path: Path) -> None:
+    file = trees.write(tmp_path, {"x.safetensors": b"w" * 100}) / "x.safetensors"
+    kept, old = (
+        trees.write(shop.paths.singles / name, {skeleton.NOTE: as_note(file), "unet/config.json": b"{}"})
+        for name in (skeleton.folder_name(file), "x-0000000000000000")
+    )
+    shop.ask(shop.storage.clean)
+    assert kept.is_dir()
+    assert not old.exists()
+
+
+def as_note(file: Path) -> bytes:
+    facts = file.stat()
+    return msgspec.json.encode(skeleton.Note(str(file), facts.st_size, facts.st_mtime_ns))
