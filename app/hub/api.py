@@ -17,6 +17,8 @@ from huggingface_hub.utils._validators import validate_repo_id
 
 from app.hub.errors import NetError, host_of, hostile, refusal
 from app.hub.net import Halt, Net, Patience
+from app.hub.part import hasher
+from app.hub_protocol import HubFile
 from models.errors import AtelierError, ErrorCode
 
 MAX_ANSWER = 64_000_000
@@ -94,9 +96,20 @@ class Api:
         """Raises NetError with the reason when the files may not be read."""
         self._get(f"{self._net.endpoint}/api/models/{repo}/auth-check", repo)
 
-    def file(self, repo: str, commit: str, path: str, limit: int) -> bytes:
-        """A small file. Raises AtelierError REPO_HOSTILE when it has more than ``limit`` bytes."""
-        return self._get(self.address(repo, commit, path), repo, limit=limit, file=path)[0]
+    def file(self, repo: str, commit: str, file: HubFile, limit: int) -> bytes:
+        """A small file, as the listing has it.
+
+        Raises:
+            AtelierError: also REPO_HOSTILE when it has more than ``limit`` bytes, CHECKSUM_WRONG.
+        """
+
+        def check(body: bytes) -> None:
+            taken = hasher(file)
+            taken.update(body)
+            if taken.hexdigest() != (file.sha256 or file.git_sha1):
+                raise NetError(ErrorCode.CHECKSUM_WRONG, again=True, file=file.path)
+
+        return self._get(self.address(repo, commit, file.path), repo, limit=limit, file=file.path, check=check)[0]
 
     def search(self, params: dict[str, Any]) -> list[Info]:
         return self._ask("/api/models", list[Info], "", params)
@@ -141,6 +154,7 @@ class Api:
         params: dict[str, Any] | None = None,
         token: str | None = None,
         file: str = "",
+        check: Callable[[bytes], None] = lambda body: None,
     ) -> tuple[bytes, str | None]:
         """The body, and the address of the next page if there is one."""
 
@@ -154,7 +168,9 @@ class Api:
                     body += block
                     if len(body) > limit:
                         raise hostile(repo, f"{file or 'its description'} is too large")
-                return bytes(body), response.links.get("next", {}).get("url")
+                whole = bytes(body)
+                check(whole)
+                return whole, response.links.get("next", {}).get("url")
 
         return tried(once, Patience(self._halt, ASK_SECONDS))
 

@@ -22,6 +22,11 @@ BLOCK = 1 << 20
 """Bytes that are taken into the checksum at a time; smaller files are not worth a thread."""
 
 
+def hasher(file: HubFile) -> hashlib._Hash:
+    """Takes the checksum that the blob of ``file`` is named by: sha256, or git's own sha1."""
+    return hashlib.sha256() if file.sha256 else hashlib.sha1(b"blob %d\0" % file.size)
+
+
 class Part:
     """One growing file; a context manager. ``size`` is how many bytes there are."""
 
@@ -89,7 +94,7 @@ class Behind:
 
     def __init__(self, path: Path, file: HubFile, size: int) -> None:
         self._path, self._goal = path, file.size
-        self._sum = hashlib.sha256() if file.sha256 else hashlib.sha1(b"blob %d\0" % file.size)
+        self._sum = hasher(file)
         self._size, self._told = size, 0
         self._ended = False
         self._changed = threading.Condition()
@@ -154,7 +159,7 @@ class Behind:
 
 def checksum(path: Path, file: HubFile, halt: Halt) -> str:
     """What the blob ``path`` would be named by what it holds. Raises HaltedError, OSError."""
-    taken = hashlib.sha256() if file.sha256 else hashlib.sha1(b"blob %d\0" % file.size)
+    taken = hasher(file)
     with path.open("rb", buffering=0) as blob:
         with contextlib.suppress(AttributeError, OSError):
             os.posix_fadvise(blob.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)

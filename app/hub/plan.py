@@ -64,8 +64,11 @@ def make_plan(api: Api, spec: PullSpec, info: Info, closed: bool = False) -> Pla
             raise hostile(spec.repo, f"it lists {entry.path} twice")
         listing[entry.path] = _hub_file(spec.repo, entry)
     sizes = {path: file.size for path, file in listing.items()}
-    index = _json(api, spec.repo, commit, choose.INDEX, sizes) if not closed else _said_index(info)
-    choice = _choice(api, spec, info, sizes, index, closed)
+    index = _json(api, spec.repo, commit, choose.INDEX, listing) if not closed else _said_index(info)
+    config = None
+    if choose.INDEX not in listing and not closed and not spec.file:
+        config = _json(api, spec.repo, commit, choose.CONFIG, listing)
+    choice = _choice(spec, sizes, index, config, closed)
     files = [listing[path] for path in choice.files]
     check_together(spec.repo, files)
     others = tuple(listing[path] for path in choice.others)
@@ -73,12 +76,9 @@ def make_plan(api: Api, spec: PullSpec, info: Info, closed: bool = False) -> Pla
     return Plan(spec.repo, spec.revision, commit, choice, tuple(files), others, known)
 
 
-def _choice(api: Api, spec: PullSpec, info: Info, sizes: dict[str, int], index: Any, closed: bool) -> Choice:
+def _choice(spec: PullSpec, sizes: dict[str, int], index: Any, config: Any, closed: bool) -> Choice:
     if spec.file:
         return choose.choose_file(spec.repo, sizes, spec.file)
-    config = None
-    if choose.INDEX not in sizes and not closed:
-        config = _json(api, spec.repo, info.sha or "", choose.CONFIG, sizes)
     choice = choose.choose(spec.repo, sizes, None if closed else index, config)
     if closed and isinstance(index, dict):
         choice = msgspec.structs.replace(choice, pipeline=str(index.get("_class_name", ""))[:100])
@@ -94,12 +94,12 @@ def _choice(api: Api, spec: PullSpec, info: Info, sizes: dict[str, int], index: 
     return msgspec.structs.replace(choice, files=allowed, others=(), problem=problem)
 
 
-def _json(api: Api, repo: str, commit: str, path: str, sizes: dict[str, int]) -> Any:
+def _json(api: Api, repo: str, commit: str, path: str, listing: dict[str, HubFile]) -> Any:
     """What a JSON file in the root holds; None when there is none, and the text's own trouble as a string."""
-    if path not in sizes:
+    if path not in listing:
         return None
     try:
-        return json.loads(api.file(repo, commit, path, MAX_JSON))
+        return json.loads(api.file(repo, commit, listing[path], MAX_JSON))
     except (ValueError, RecursionError) as error:
         return str(error)
 

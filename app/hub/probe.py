@@ -92,7 +92,7 @@ class Probe:
         if self._cache.has(plan.repo, file):
             data = blob.read_bytes()
         else:
-            data = self._api.file(plan.repo, plan.commit, file.path, MAX_JSON)
+            data = self._api.file(plan.repo, plan.commit, file, MAX_JSON)
         _stand_in(folder / file.path, data, len(data))
 
     def _header(self, plan: Plan, folder: Path, file: HubFile) -> None:

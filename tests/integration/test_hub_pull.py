@@ -231,6 +231,17 @@ def test_wrong_bytes_twice_are_refused(hub: FakeHub, start: Start, tmp_path: Pat
     assert not any(blob.startswith((sha256(content), git_sha1(content))) for blob in blobs(tmp_path))
 
 
+def test_an_index_that_arrives_damaged_decides_nothing(hub: FakeHub, start: Start) -> None:
+    hub.add("org/m", small_model())
+    hub.faults["*/model_index.json"] = Fault(corrupt=True, times=1)
+    process = start()
+    process.pull("org/m")
+    assert process.done().folder
+    hub.faults["*/model_index.json"] = Fault(corrupt=True)
+    error = process.refused(lambda request: protocol.Describe(request, PullSpec("org/m")))
+    assert (error.code, error.facts["file"]) == (ErrorCode.CHECKSUM_WRONG, "model_index.json")
+
+
 def test_a_resumed_part_that_was_damaged_is_noticed(hub: FakeHub, start: Start, tmp_path: Path) -> None:
     files = hub.add("org/m", {"model.safetensors": safetensors(200_000)}).files
     part = tmp_path / "cache/models--org--m/blobs" / f"{sha256(files['model.safetensors'])}.part"
