@@ -207,7 +207,12 @@ class DemoImports:
         unknown = ErrorInfo(ErrorCode.FILE_UNKNOWN, {"file": path.name})
         self._weights.answer((lambda: then(known)) if known is not None else lambda: failed(unknown))
 
-    def add(self, path: Path, copy: bool, progress: Progress, then: Then[str], failed: Failed) -> None:
+    def add(
+        self, path: Path, copy: bool, progress: Progress, then: Then[str], failed: Failed, allow_pickle: bool = False
+    ) -> None:
+        if path.suffix == ".ckpt" and not allow_pickle:
+            failed(ErrorInfo(ErrorCode.MODEL_NEEDS_PICKLE, {"model": path.name}))
+            return
         self.added.append((str(path), copy))
         files = self._weights.settings.value.model_files
         self._weights.settings.change(model_files=(*files, str(path)))
@@ -225,6 +230,8 @@ class DemoImports:
 
 def _by_name(path: Path) -> Recognised | None:
     name, size = path.name.lower(), int(6.6 * GIB)
+    if path.is_dir():
+        return Recognised(str(path), FileKind.UNKNOWN, "folder", title="ComfyUI", layers=23)
     if name.endswith(".ckpt"):
         return Recognised(str(path), FileKind.CHECKPOINT, "pickle", "sd15", size_bytes=size, warnings=("pickle",))
     if "lora" in name:

@@ -16,7 +16,8 @@ from ui.i18n import file_size, plural, tr
 from ui.viewmodels.offer_words import parameters_words
 from ui.viewmodels.ports import WeightsPort
 
-INDEX = "model_index.json"
+SOURCE = "folder"
+"""What ``Recognised.format`` says of a folder that is no model itself but holds some."""
 
 KIND_WORDS: dict[FileKind, str] = {
     FileKind.CHECKPOINT: "Whole model",
@@ -74,6 +75,11 @@ def recognised_line(found: Recognised) -> str:
 
 
 def _ready(path: str, found: Recognised) -> ImportRow:
+    if found.format == SOURCE:
+        what = tr("Models folder of {app}", app=found.title) if found.title else tr("Folder with models")
+        count = plural("{n} weight file", "{n} weight files", found.layers)
+        line = tr("{count}; they are found where they lie, now and later. Nothing is copied.", count=count)
+        return ImportRow(path, Path(path).name or path, "ready", what, line, source=True, can_copy=False)
     risky = "pickle" in found.warnings or found.format == "pickle"
     warning = ""
     if risky:
@@ -111,14 +117,7 @@ class ImportsVM(QObject):
         self.copy = self.consent = self._stop = False
         self._added = 0
         for path in dict.fromkeys(paths):
-            where = Path(path)
-            if where.is_dir() and not (where / INDEX).is_file():
-                line = tr("Everything in it is found where it lies, now and later. Nothing is copied.")
-                self._rows[path] = ImportRow(
-                    path, where.name or path, "ready", tr("Folder with models"), line, source=True, can_copy=False
-                )
-            else:
-                self._rows[path] = ImportRow(path, where.name, "looking")
+            self._rows[path] = ImportRow(path, Path(path).name or path, "looking")
         self.changed.emit()
         for path, row in list(self._rows.items()):
             if row.state == "looking":
@@ -187,8 +186,15 @@ class ImportsVM(QObject):
             self._put(row.path, replace(self._rows[row.path], fraction=done / total if total else -1.0))
             return not self._stop
 
+        def added(key: str) -> None:
+            if key:
+                self._done(row.path)
+            else:
+                self._put(row.path, replace(row, state="ready"))
+                self._end()
+
         self._weights.imports.add(
-            path, self.copy, progress, lambda _: self._done(row.path), lambda e: self._not_added(row.path, e)
+            path, self.copy, progress, added, lambda e: self._not_added(row.path, e), allow_pickle=row.risky
         )
 
     def _done(self, path: str, found: int = -1) -> None:

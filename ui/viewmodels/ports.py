@@ -144,10 +144,23 @@ class ImportsPort(Protocol):
     """Files and folders from this disk."""
 
     def look(self, path: Path, then: Then[Recognised], failed: Failed, /) -> None:
-        """What a file or diffusers folder is; changes nothing."""
+        """What a file or folder is; changes nothing. A folder of another app has the format "folder", with that app
+        as ``title`` and the number of its files as ``layers``."""
 
-    def add(self, path: Path, copy: bool, progress: Progress, then: Then[str], failed: Failed, /) -> None:
-        """Use a file or folder in place, or copy it into Atelier's own; answers its id."""
+    def add(
+        self,
+        path: Path,
+        copy: bool,
+        progress: Progress,
+        then: Then[str],
+        failed: Failed,
+        /,
+        allow_pickle: bool = False,
+    ) -> None:
+        """Use a file or folder in place, or copy it into Atelier's own; answers its id, "" when it was stopped.
+
+        ``allow_pickle`` says that a person agreed to read this file although it may carry code.
+        """
 
     def add_source(self, folder: Path, then: Then[int], failed: Failed, /) -> None:
         """Find everything in another app's folder from now on; answers how many things were found."""

@@ -301,6 +301,8 @@ class StorageVM(QObject):
             return
         freed = file_size(item.freed_bytes)
         text = tr("This frees {size}.", size=freed)
+        if not item.freed_bytes and item.kind in (StoredKind.FILE, StoredKind.FOLDER):
+            text = tr("Atelier forgets it. The files stay where they are.")
         if item.shared_with:
             rest = file_size(max(0, item.size_bytes - item.freed_bytes))
             text += " " + tr("{size} stay, because {names} use them too.", size=rest, names=", ".join(item.shared_with))
@@ -313,7 +315,8 @@ class StorageVM(QObject):
 
     def _freed(self, name: str, freed: int) -> None:
         self._end()
-        self.noticed.emit(tr("“{name}” was removed. {size} are free again.", name=name, size=file_size(freed)))
+        words = tr("“{name}” was removed. {size} are free again.", name=name, size=file_size(freed))
+        self.noticed.emit(words if freed else tr("“{name}” was taken off the list.", name=name))
 
     def merge(self) -> None:
         if self._work is None:
