@@ -46,6 +46,7 @@ def full_schema() -> BoxSchema:
         (
             InputSpec("prompt", Kind.TEXT, MISSING, Input("Prompt", min_length=1, max_length=2000, widget="multiline")),
             InputSpec("image", Kind.IMAGE, None, Input("Picture", "Start from this picture.")),
+            *canvas_specs()[:3],
             InputSpec("width", Kind.INTEGER, 768, Input("Width", "Width of the picture in pixels.", **size)),  # type: ignore[arg-type]
             InputSpec("height", Kind.INTEGER, 512, Input("Height", "Height of the picture in pixels.", **size)),  # type: ignore[arg-type]
             InputSpec("steps", Kind.INTEGER, 8, Input("Steps", "More steps take longer and add detail.", 1, 50)),
@@ -62,7 +63,36 @@ def full_schema() -> BoxSchema:
             ),
             InputSpec("clip_skip", Kind.INTEGER, 0, Input("Skip layers", "CLIP skip.", 0, 4, advanced=True)),
             InputSpec("tiling", Kind.BOOLEAN, False, Input("Seamless", "Edges meet when tiled.", advanced=True)),
+            *canvas_specs()[3:],
         )
+    )
+
+
+def canvas_specs() -> tuple[InputSpec, ...]:
+    """The inputs of a model that starts from pictures, repaints parts of them, extends and varies them."""
+    share: dict[str, Any] = {"ge": 0.0, "le": 1.0, "step": 0.05}
+    pixels: dict[str, Any] = {"ge": 0, "le": 512, "step": 1}
+    sides: dict[str, Any] = {"ge": 0, "le": 2048, "step": 16, "multiple_of": 16}
+    extends = tuple(
+        InputSpec(f"extend_{side}", Kind.INTEGER, 0, Input(f"Extend {side}", **sides))
+        for side in ("left", "top", "right", "bottom")
+    )
+    references = tuple(
+        InputSpec(f"reference_{n}", Kind.IMAGE, None, Input(f"Reference {n}", "A picture to take up.", advanced=True))
+        for n in (1, 2)
+    )
+    return (
+        InputSpec("strength", Kind.NUMBER, 0.6, Input("Denoising strength", "How much of it changes.", **share)),
+        InputSpec("mask", Kind.MASK, None, Input("Mask", "White is changed.")),
+        InputSpec("only_masked", Kind.BOOLEAN, False, Input("Only the masked area", "At full resolution.")),
+        InputSpec(
+            "mask_padding", Kind.INTEGER, 32, Input("Mask padding", "Pixels around it.", advanced=True, **pixels)
+        ),
+        InputSpec("mask_feather", Kind.INTEGER, 8, Input("Soft edge", "Pixels.", advanced=True, **pixels)),
+        *extends,
+        *references,
+        InputSpec("variation_strength", Kind.NUMBER, 0.0, Input("Variation", "", advanced=True, **share)),
+        InputSpec("variation_seed", Kind.SEED, None, Input("Variation seed", advanced=True)),
     )
 
 

@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
+    QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
     QKeySequence,
@@ -108,7 +109,7 @@ class MainWindow(QMainWindow):
             (("Ctrl+M",), self.choose_model),
             (("F9",), page.toggle_side),
             (("Shift+F9",), page.toggle_form),
-            (("Ctrl+1",), lambda: self.show_page("create")),
+            (("Ctrl+1",), self._create_or_actual_size),
             (("Ctrl+2",), lambda: self.show_page("models")),
             (("Ctrl+F",), self.search_models),
             (("Ctrl+,",), lambda: self.show_page("settings")),
@@ -151,6 +152,12 @@ class MainWindow(QMainWindow):
         if self.workspace.models is not None:
             self.rail.tray.show_view(self.workspace.models.downloads.tray())
 
+    def _create_or_actual_size(self) -> None:
+        """Ctrl+1 leads to the canvas; pressed there, one pixel of the picture becomes one of the screen."""
+        if self.page == "create":
+            self.create_page.canvas.view.actual_size()
+        self.show_page("create")
+
     def generate(self) -> None:
         self.show_page("create")
         self.create_page.form.go()
@@ -166,6 +173,8 @@ class MainWindow(QMainWindow):
     def back_out(self) -> None:
         """Esc: leave what is open on the page, then the page, else stop what runs, else put the error away."""
         if self.page == "models" and self.models_page is not None and self.models_page.back_out():
+            return
+        if self.page == "create" and self.create_page.canvas.back_out():
             return
         if self.page != "create":
             self.show_page("create")
@@ -217,9 +226,16 @@ class MainWindow(QMainWindow):
     # dropping a picture or a model anywhere
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
-        if self._dropped(event):
+        kind, path = self._dropped(event) or ("", "")
+        if kind:
             event.acceptProposedAction()
             self._light(True)
+        if kind == "picture" and self.page == "create":
+            self.create_page.canvas.begin_drop(path)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:  # noqa: N802
+        event.acceptProposedAction()
+        self.create_page.canvas.hover_drop(self.mapToGlobal(event.position().toPoint()))
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
         self._light(False)
@@ -238,11 +254,13 @@ class MainWindow(QMainWindow):
         if kind == "model":
             self.workspace.create.add_folder(path)
         elif kind == "picture":
-            self.create_page.form.form.pictures()[0].take(path)
+            self.create_page.canvas.take_drop(path, self.mapToGlobal(event.position().toPoint()))
 
     def _dropped(self, event: QDropEvent) -> tuple[str, str] | None:
         urls = event.mimeData().urls()
-        if event.source() is not None or not urls:
+        if event.source() is self.create_page.canvas.view or not urls:
+            return None
+        if event.source() is not None and self.page != "create":
             return None
         weights = any(url.fileName().lower().endswith(WEIGHTS) for url in urls)
         if self.models_page is not None and (self.page == "models" or weights):
@@ -251,9 +269,11 @@ class MainWindow(QMainWindow):
         if folders:
             return "model", folders[0]
         picture = picture_file(urls)
-        return ("picture", picture) if picture and self.create_page.form.form.pictures() else None
+        return ("picture", picture) if picture else None
 
     def _light(self, on: bool) -> None:
+        if not on:
+            self.create_page.canvas.end_drop()
         if self.models_page is not None and (not on or self.page == "models"):
             self.models_page.light(on)
             if on:

@@ -21,14 +21,15 @@ from app.files import copy_atomically
 from app.jobs import Job, Result
 from app.messages import Action, notice_words
 from app.states import ACTIVE, EngineState, JobState
-from models.errors import ErrorInfo, disk_error
+from models.errors import AtelierError, ErrorInfo, disk_error
 from ui.i18n import tr
-from ui.viewmodels import desktop
+from ui.viewmodels import desktop, outpaint, reworking
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.progress import ProgressVM
 from ui.viewmodels.shown import Picture, Shown, StripItem, live_number, strip_items
 from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view
+from ui.viewmodels.work import WorkVM
 
 FRAME_MS = 16
 
@@ -50,15 +51,17 @@ class CanvasVM(QObject):
     models_wanted = Signal(object)
     use_wanted = Signal(str, object)
 
-    def __init__(self, core: CorePort, loader: PictureLoader, parent: QObject | None = None) -> None:
+    def __init__(self, core: CorePort, loader: PictureLoader, work: WorkVM, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._core = core
         self._loader = loader
+        self.work = work
         self._shown = Shown()
         self._results: dict[str, Result] = {}
         self._follow = True
         self._image: QImage | None = None
         self._image_of = ""
+        self._levels: tuple[QImage, ...] = ()
         self._missing = False
         self._ticket = 0
         self._preview: PreviewArrived | None = None
@@ -71,6 +74,12 @@ class CanvasVM(QObject):
         self._frame = QTimer(self, singleShot=True, interval=FRAME_MS)
         self._frame.timeout.connect(self._decode_preview)
         loader.loaded.connect(self._loaded)
+        loader.levelled.connect(self._levelled)
+        work.arrived.connect(self.show_work)
+        work.changed.connect(self._work_changed)
+        work.frame_changed.connect(self.info_changed)
+        work.noticed.connect(self.noticed)
+        work.refused.connect(self.refuse)
         bus = core.events
         self._ends = [
             bus.subscribe(JobAdded, lambda _: self._bar.update()),
@@ -112,13 +121,17 @@ class CanvasVM(QObject):
         return self._results.get(key)
 
     def is_empty(self) -> bool:
-        return not self._shown.job and not self._shown.result
+        return self._shown == Shown()
 
     def picture(self) -> Picture | None:
+        if self._shown.work and self.work.opened is not None:
+            opened = self.work.opened
+            return Picture(opened.image, *self.work.size, levels=opened.levels)
         result = self.result()
         if result is not None:
             ready = self._image_of == result.id
-            return Picture(self._image if ready else None, result.width, result.height, missing=ready and self._missing)
+            image, levels = (self._image, self._levels) if ready else (None, ())
+            return Picture(image, result.width, result.height, False, ready and self._missing, levels)
         job = self.job()
         if job is None:
             return None
@@ -129,16 +142,28 @@ class CanvasVM(QObject):
         return Picture(None, int(job.inputs.get("width", 512)), int(job.inputs.get("height", 512)))
 
     def title(self) -> str:
+        if self._shown.work:
+            return Path(self.work.path).name
         result, job = self.result(), self.job()
         prompt = result.prompt if result is not None else job.prompt if job is not None else ""
         return " ".join(prompt.split())
 
     def subtitle(self) -> str:
+        if self._shown.work:
+            return self._work_words()
         result, job = self.result(), self.job()
         if result is not None:
             facts = tr("{w} × {h} · seed {seed}", w=result.width, h=result.height, seed=result.seed)
             return f"{result.model_name} · {facts}"
         return job.model_name if job is not None else ""
+
+    def _work_words(self) -> str:
+        width, height = self.work.size
+        words = [tr("{w} × {h}", w=width, h=height)]
+        if any(self.work.extents):
+            wider, higher = outpaint.size_with(self.work.size, self.work.extents)
+            words.append(tr("becomes {w} × {h}", w=wider, h=higher))
+        return " · ".join([tr("Your picture"), *words])
 
     def strip(self) -> list[StripItem]:
         """The pictures of the shown job; empty when there is only one."""
@@ -152,6 +177,21 @@ class CanvasVM(QObject):
         newest = next((result for result in self._core.library.recent() if Path(result.path).is_file()), None)
         if newest is not None and self.is_empty():
             self._look(Shown(result=newest.id))
+
+    def show_work(self) -> None:
+        """Look at the picture that is worked on; a job that runs goes on without being watched."""
+        if self.work.shown:
+            self._follow = False
+            self._look(Shown(work=True))
+
+    def _work_changed(self) -> None:
+        if not self._shown.work:
+            self.info_changed.emit()
+        elif self.work.shown or self.work.loading:
+            self.picture_changed.emit()
+        else:
+            self._look(Shown())
+            self.show_newest()
 
     def follow(self, job: str) -> None:
         """A job was sent from the form: look at it, unless one that is still running is being watched."""
@@ -217,11 +257,16 @@ class CanvasVM(QObject):
     def _loaded(self, ticket: int, image: QImage) -> None:
         if ticket != self._ticket:
             return
-        self._image_of = self._shown.result
+        self._image_of, self._levels = self._shown.result, ()
         self._missing = image.isNull()
         self._image = None if self._missing else image
         self.picture_changed.emit()
         self.info_changed.emit()
+
+    def _levelled(self, ticket: int, levels: tuple[QImage, ...]) -> None:
+        if ticket == self._ticket:
+            self._levels = levels
+            self.picture_changed.emit()
 
     # what the core announces
 
@@ -255,6 +300,8 @@ class CanvasVM(QObject):
         recent = self._core.library.recent(1)
         if job.results:
             self._look(Shown(job.id, result=job.results[-1]))
+        elif self.work.shown:
+            self._look(Shown(work=True))
         elif recent:
             self._look(Shown(result=recent[0].id))
         else:
@@ -302,7 +349,7 @@ class CanvasVM(QObject):
     def _result_removed(self, event: ResultRemoved) -> None:
         self._results.pop(event.id, None)
         if event.id == self._shown.result:
-            self._look(Shown())
+            self._look(Shown(work=self.work.shown))
 
     def _engine_changed(self, event: EngineChanged) -> None:
         self.error_changed.emit()
@@ -381,8 +428,34 @@ class CanvasVM(QObject):
     def use_settings(self, result_id: str = "") -> None:
         result = self._get(result_id) if result_id else self.result()
         if result is not None:
-            inputs = dict(result.recipe.get("inputs", {})) or {"prompt": result.prompt}
-            self.use_wanted.emit(result.model, {**inputs, "seed": result.seed})
+            self.use_wanted.emit(result.model, reworking.inputs_of(result))
+
+    def can_vary(self, result_id: str = "") -> bool:
+        result = self._get(result_id) if result_id else self.result()
+        return result is not None and reworking.can_vary(self._core, result)
+
+    def vary(self, strong: bool, result_id: str = "") -> None:
+        """Queue a neighbour of a result: its seed's noise, bent a little or much towards another's."""
+        result = self._get(result_id) if result_id else self.result()
+        if result is None:
+            return
+        try:
+            job = reworking.vary(self._core, result, reworking.STRONG if strong else reworking.SMALL)
+        except AtelierError as error:
+            self.report(error.info)
+        else:
+            self.follow(job.id)
+
+    def from_work(self) -> bool:
+        """The shown result was made from the picture that is worked on."""
+        result = self.result()
+        return result is not None and self.work.shown and reworking.source_of(result) == self.work.path
+
+    def use_as_input(self, result_id: str = "") -> None:
+        """Work on a result from now on; undo brings back the picture before it."""
+        path = self.path_of(result_id)
+        if path:
+            self.work.take(path)
 
     def open_folder(self, result_id: str = "") -> None:
         result = self._get(result_id) if result_id else self.result()

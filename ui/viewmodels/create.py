@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from PySide6.QtGui import QImage
 from app.events import EngineChanged, JobChanged, ModelsChanged, ResultAdded
 from app.jobs import Job
 from app.states import JobState
+from models.box import BoxSchema
 from models.errors import AtelierError, ErrorInfo, InvalidInputError
 from models.inputs import Kind
 from ui.i18n import duration, gigabytes, tr
 from ui.state import WindowState
+from ui.viewmodels import canvas_inputs
 from ui.viewmodels.ports import CorePort, EntryPort
 from ui.viewmodels.words import ErrorView, error_view, fit_words
 
@@ -54,6 +56,9 @@ class CreateVM(QObject):
     hint_changed = Signal()
     submitted = Signal(str)
     refused = Signal(object)
+    picture_changed = Signal()
+    shown_changed = Signal()
+    restored = Signal()
 
     def __init__(self, core: CorePort, state: WindowState, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -63,6 +68,8 @@ class CreateVM(QObject):
         self._problems: dict[str, str] = {}
         self.count = max(1, min(MAX_COUNT, state.number("count", 1)))
         self.keep_seed = False
+        self.canvas_gate: Callable[[Callable[[], object]], bool] = lambda then: True
+        self._has_mask = False
         self._current = core.settings.value.model
         self._wanted = ""
         self._pick()
@@ -168,6 +175,22 @@ class CreateVM(QObject):
         values.update({spec.name: None for spec in schema.inputs if spec.kind is Kind.SEED})
         return values
 
+    def box(self) -> BoxSchema | None:
+        entry = self.entry()
+        return entry.schema if entry is not None else None
+
+    def has_input(self, name: str) -> bool:
+        box = self.box()
+        return box is not None and name in box and name not in box.hidden
+
+    def why_not(self, name: str) -> str:
+        """Why the chosen model does not take the input ``name``, as a sentence."""
+        return canvas_inputs.why_not(self.entry(), name)
+
+    def hidden(self) -> frozenset[str]:
+        """Inputs that say nothing as things stand: how strongly to change a picture, while there is none."""
+        return canvas_inputs.hidden(self.box(), self.values(), self._has_mask)
+
     def examples(self) -> tuple[str, ...]:
         entry = self.entry()
         return entry.card.examples if entry is not None else ()
@@ -188,6 +211,7 @@ class CreateVM(QObject):
         self.values()[name] = value
         if self._problems.pop(name, None) is not None:
             self.problems_changed.emit()
+        self._told(name)
 
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Put several values into the form, as "Use these settings" and the example prompts do."""
@@ -196,6 +220,29 @@ class CreateVM(QObject):
         self._problems = {}
         self.problems_changed.emit()
         self.values_changed.emit()
+        self._told(*values)
+
+    def _told(self, *names: str) -> None:
+        if "image" in names:
+            self.picture_changed.emit()
+        if canvas_inputs.MATTERS.intersection(names):
+            self.shown_changed.emit()
+
+    def set_canvas(self, extents: Mapping[str, int], has_mask: bool) -> None:
+        """What the canvas holds besides the picture: how far it is extended, and whether a mask is painted."""
+        self.values().update({name: value for name, value in extents.items() if self.has_input(name)})
+        self._has_mask = has_mask and self.has_input("mask")
+        self.shown_changed.emit()
+
+    def set_mask(self, path: str | None) -> None:
+        """The file of the painted mask; None without one."""
+        if self.has_input("mask"):
+            self.values()["mask"] = path
+
+    def free_reference(self) -> str:
+        """The first of the inputs for further pictures that holds none; empty when there is none left."""
+        names = [name for name in canvas_inputs.REFERENCES if self.has_input(name)]
+        return next((name for name in names if not self.values().get(name)), "")
 
     def _usable(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those of ``values`` that this form has a field for and that are of its kind: what comes from files may be
@@ -215,7 +262,8 @@ class CreateVM(QObject):
         if any(row.id == model and row.usable for row in self.rows()):
             self.select(model)
         self.keep_seed = keep_seed
-        self.set_values(inputs)
+        self.set_values({**canvas_inputs.BLANK, **inputs})
+        self.restored.emit()
 
     def keep_pasted(self, image: QImage) -> str:
         """A picture from the clipboard becomes a file, so that it can be an input; its path, empty if that failed."""
@@ -265,12 +313,18 @@ class CreateVM(QObject):
         if view is not None:
             self.refused.emit(view)
             return None
+        if not self.canvas_gate(self._send):
+            return None  # the mask is being written; sent as soon as it is
+        return self._send()
+
+    def _send(self) -> str | None:
         try:
             job = self._core.queue.submit(self._current, self._sendable(), self.count)
         except InvalidInputError as error:
             self._problems = {problem.name: problem.sentence for problem in error.info.problems}
             self.problems_changed.emit()
-            hidden = [p for p in error.info.problems if p.name not in self.values()]
+            out = self.hidden()
+            hidden = [p for p in error.info.problems if p.name not in self.values() or p.name in out]
             if hidden:
                 self.refused.emit(error_view(ErrorInfo(error.info.code, problems=tuple(hidden))))
             return None
@@ -298,6 +352,7 @@ class CreateVM(QObject):
         if entry is None or entry.schema is None:
             return
         files = {spec.name for spec in entry.schema.inputs if spec.kind in (Kind.IMAGE, Kind.MASK)}
+        files |= canvas_inputs.BLANK.keys()
         forms = self._state.table("forms")
         kept = {name: value for name, value in self.values().items() if name not in files}
         forms[self._current] = kept

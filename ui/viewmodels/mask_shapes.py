@@ -8,12 +8,7 @@ from __future__ import annotations
 from PIL import Image, ImageChops, ImageFilter
 from PySide6.QtGui import QImage
 
-
-def writable(image: QImage) -> memoryview:
-    """The image's own pixels."""
-    room = image.bits()
-    assert isinstance(room, memoryview)
-    return room
+from ui.viewmodels.levels import writable
 
 
 def to_pillow(image: QImage) -> Image.Image:

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QImageReader
 
+from ui.viewmodels.levels import levels_of
+
 
 def read_picture(path: str, side: int = 0) -> QImage:
     """The picture, at most ``side`` pixels long if that is not 0; a null image when it cannot be read."""
@@ -17,13 +19,33 @@ def read_picture(path: str, side: int = 0) -> QImage:
     size = reader.size()
     if side and size.isValid() and max(size.width(), size.height()) > side:
         reader.setScaledSize(size.scaled(QSize(side, side), Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1)))
-    return reader.read()
+    image: QImage = reader.read()
+    return image if not image.isNull() else _read_rare(path, side)
+
+
+def _read_rare(path: str, side: int) -> QImage:
+    """What Qt does not know: AVIF, HEIC, CMYK."""
+    from models.errors import AtelierError  # comes with the first such picture, not with the window
+    from models.pictures import open_picture
+    from ui.viewmodels.opening import from_pillow
+
+    try:
+        picture = open_picture(path, alpha=True).image
+    except AtelierError:
+        return QImage()
+    if side:
+        picture.thumbnail((side, side))
+    return from_pillow(picture)
 
 
 class PictureLoader(QObject):
-    """``request`` returns a ticket; ``loaded`` brings it back with the image (null: not readable)."""
+    """``request`` returns a ticket; ``loaded`` brings it back with the image (null: not readable).
+
+    ``levelled`` follows with smaller versions of whole pictures that are much larger than any view.
+    """
 
     loaded = Signal(int, QImage)
+    levelled = Signal(int, tuple)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -43,5 +65,9 @@ class PictureLoader(QObject):
 
     def _read(self, ticket: int, path: str, side: int) -> None:
         image = read_picture(path, side)
-        if not self._closed:
-            self.loaded.emit(ticket, image)
+        if self._closed:
+            return
+        self.loaded.emit(ticket, image)
+        levels = () if side else levels_of(image)
+        if levels and not self._closed:
+            self.levelled.emit(ticket, levels)

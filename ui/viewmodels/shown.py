@@ -13,11 +13,13 @@ from app.states import ACTIVE
 
 @dataclass(frozen=True)
 class Shown:
-    """What the user looks at: picture number ``number`` of ``job`` (0: whatever it is at), or ``result``."""
+    """What the user looks at: picture ``number`` of ``job`` (0: whatever it is at), or ``result``, or the picture
+    that is worked on."""
 
     job: str = ""
     number: int = 0
     result: str = ""
+    work: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Picture:
     height: int
     preview: bool = False
     missing: bool = False
+    levels: tuple[QImage, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from PySide6.QtCore import QObject, Signal
 from app.events import EngineChanged, TroubleArose
 from ui.state import WindowState
 from ui.viewmodels.canvas import CanvasVM
+from ui.viewmodels.comparing import CompareVM
 from ui.viewmodels.create import CreateVM
+from ui.viewmodels.dropped import DropVM
 from ui.viewmodels.models import ModelsVM
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort, WeightsPort
@@ -18,6 +20,7 @@ from ui.viewmodels.queue import HeldVM, QueueModel
 from ui.viewmodels.recent import RecentModel, Thumbs
 from ui.viewmodels.settings import SettingsVM
 from ui.viewmodels.words import EngineView, engine_view
+from ui.viewmodels.work import WorkVM
 
 
 class Workspace(QObject):
@@ -32,7 +35,10 @@ class Workspace(QObject):
         self.loader = PictureLoader(self)
         self.thumbs = Thumbs(self.loader, self)
         self.create = CreateVM(core, self.state, self)
-        self.canvas = CanvasVM(core, self.loader, self)
+        self.work = WorkVM(self.create, core.paths, self)
+        self.canvas = CanvasVM(core, self.loader, self.work, self)
+        self.compare = CompareVM(core, self.loader, self)
+        self.drop = DropVM(self.create, self.work, self)
         self.queue = QueueModel(core, self)
         self.held = HeldVM(core, self)
         self.recent = RecentModel(core, self.thumbs, self)
@@ -68,4 +74,6 @@ class Workspace(QObject):
             part.close()
         if self.models is not None:
             self.models.close()
+        self.work.close()
+        self.drop.close()
         self.loader.close()

@@ -13,12 +13,19 @@ from ui.theme import tokens
 from ui.theme.icons import icon
 from ui.theme.tokens import CANVAS_COLORS
 from ui.viewmodels.canvas import CanvasVM
+from ui.viewmodels.comparing import CompareVM
+from ui.viewmodels.dropped import DropVM
 from ui.viewmodels.pictures import read_picture
 from ui.viewmodels.recent import Thumbs
+from ui.views.canvas_work import CanvasWork
 from ui.views.empty_state import EmptyState
+from ui.widgets.canvas_bar import CanvasBar
+from ui.widgets.canvas_view import CanvasView
+from ui.widgets.compare_view import CompareView
 from ui.widgets.controls import Button, ElidedLabel, IconButton, IconLabel, column, label, mark, row, tabular
+from ui.widgets.drop_zones import DropZones
 from ui.widgets.floating import ErrorCard, ProgressBar, Toast
-from ui.widgets.image_view import ImageView
+from ui.widgets.review_bar import ReviewBar
 from ui.widgets.thumb_grid import Strip
 
 NARROW = 520
@@ -27,22 +34,32 @@ NARROW = 520
 class CanvasPanel(QWidget):
     """Joins ``CanvasVM`` to the picture and its surroundings."""
 
-    def __init__(self, vm: CanvasVM, thumbs: Thumbs, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, vm: CanvasVM, compare: CompareVM, drop: DropVM, thumbs: Thumbs, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._vm = vm
+        self._vm, self._compare, self._drop = vm, compare, drop
         self.motion = True
         self._narrow = False
         mark(self, surface="canvas")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(360)
-        self.view = ImageView()
+        self.view = CanvasView()
+        self.compare = CompareView()
         self.empty = EmptyState()
         self.strip = Strip(thumbs.get)
         self.progress = ProgressBar(self)
         self.error = ErrorCard(self)
         self.toast = Toast(self)
+        self.bar = CanvasBar(self)
+        self.bar.hide()
+        self.review = ReviewBar(self)
+        self.review.hide()
+        self.drop = DropZones(self)
         self._lay_out()
         self._connect(thumbs)
+        self.work = CanvasWork(vm, self.view, self.bar, self)
+        self._connect_more()
         self._picture_changed()
         self._info_changed()
         self._progress_changed()
@@ -67,7 +84,7 @@ class CanvasPanel(QWidget):
         self._head.setFixedHeight(64)
         self._missing, self._missing_words = _missing_page()
         self._stack = QStackedLayout()
-        for page in (self.view, self.empty, self._missing):
+        for page in (self.view, self.empty, self._missing, self.compare):
             self._stack.addWidget(page)
         middle = QVBoxLayout()
         middle.setContentsMargins(tokens.CANVAS_EDGE, 0, tokens.CANVAS_EDGE, 0)
@@ -92,6 +109,12 @@ class CanvasPanel(QWidget):
         self._fit.setObjectName("create.fit")
         self._full.setObjectName("create.zoom")
         self._full.setMinimumWidth(58)
+        self._rework = IconButton("image-plus", tr("Use as input: work on this picture"), "canvas.use")
+        self._vary = IconButton("shuffle", tr("Vary: make neighbours of this picture"), "canvas.vary")
+        self._vary.setMenu(self._vary_menu())
+        self._vary.setPopupMode(IconButton.ToolButtonPopupMode.InstantPopup)
+        mark(self._vary, kind="menu")
+        self._contrast = IconButton("square-split-horizontal", tr("Compare"), "canvas.compare.start")
         self._use = IconButton("undo-2", tr("Use these settings"), "create.use")
         self._copy = IconButton("copy", tr("Copy picture"), "create.copy")
         self._copy.set_face("copy", tr("Copy picture"), "Ctrl+C")
@@ -99,7 +122,7 @@ class CanvasPanel(QWidget):
         self._folder = IconButton("folder-open", tr("Open folder"), "create.folder")
         self.side_toggle = IconButton("panel-right", tr("Queue and recent pictures"), "create.side")
         self.side_toggle.set_face("panel-right", tr("Show or hide queue and recent pictures"), "F9")
-        self._tools = [self._use, self._copy, self._save, self._folder]
+        self._tools = [self._rework, self._vary, self._contrast, self._use, self._copy, self._save, self._folder]
         box = QWidget()
         box.setLayout(row(self._fit, self._full, 6, *self._tools, 6, self.side_toggle, spacing=2))
         return box
@@ -128,14 +151,66 @@ class CanvasPanel(QWidget):
         self._save.clicked.connect(lambda: self.save_as())
         self._folder.clicked.connect(lambda: vm.open_folder())
 
+    def _vary_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.addAction(tr("A little")).triggered.connect(lambda: self._vm.vary(False))
+        menu.addAction(tr("A lot")).triggered.connect(lambda: self._vm.vary(True))
+        return menu
+
+    def _connect_more(self) -> None:
+        """What has to do with working on a picture and comparing."""
+        vm, compare = self._vm, self._compare
+        self._rework.clicked.connect(lambda: vm.use_as_input())
+        self._contrast.clicked.connect(lambda: self.start_compare())
+        self.review.accepted.connect(lambda: vm.use_as_input())
+        self.review.discarded.connect(vm.show_work)
+        self.review.compare_wanted.connect(lambda: self.start_compare())
+        self.compare.ended.connect(compare.end)
+        self.compare.beside_chosen.connect(compare.set_beside)
+        self.compare.exchange_wanted.connect(compare.exchange)
+        compare.changed.connect(self._compare_changed)
+        compare.pictures_changed.connect(self._compare_pictures)
+        self._drop.changed.connect(lambda: self.drop.show_offers(self._drop.offers()))
+        self._drop.noticed.connect(self.say)
+
     # from the view-model
 
     def set_background(self, choice: str) -> None:
         self.view.set_background(CANVAS_COLORS.get(choice, ""))
+        self.compare.set_background(CANVAS_COLORS.get(choice, ""))
+
+    def start_compare(self, other: str = "") -> None:
+        """The shown result with what it was made from, or with the result ``other``."""
+        shown = self._vm.shown.result
+        done = self._compare.with_other(shown, other) if other and shown else self._compare.start(shown)
+        if not done:
+            self.say(tr("There is no other picture to compare with yet."))
+
+    def _compare_changed(self) -> None:
+        left, right = self._compare.left, self._compare.right
+        self.compare.restart()
+        if left is not None and right is not None:
+            self.compare.show_names(left.title, right.title, self._compare.beside)
+            self.compare.show_differences(self._compare.differences(), bool(left.inputs and right.inputs))
+            self._compare_pictures()
+        self._picture_changed()
+        self._place()
+
+    def _compare_pictures(self) -> None:
+        left, right = self._compare.left, self._compare.right
+        if left is not None and right is not None:
+            pictures = self._compare.picture(left), self._compare.picture(right)
+            self.compare.show_pictures(*pictures, self._compare.place())
+
+    def back_out(self) -> bool:
+        """Esc: end comparing, or put the tool away; False when there was neither."""
+        return self._compare.end() or self.work.back_out()
 
     def _picture_changed(self) -> None:
         picture = self._vm.picture()
-        if picture is None:
+        if self._compare.active:
+            self._stack.setCurrentWidget(self.compare)
+        elif picture is None:
             self.view.clear()
             self._stack.setCurrentWidget(self.empty if self._vm.is_empty() else self.view)
         elif picture.missing:
@@ -144,8 +219,11 @@ class CanvasPanel(QWidget):
             self._stack.setCurrentWidget(self._missing)
         else:
             self._stack.setCurrentWidget(self.view)
-            self.view.show_picture(picture.image, picture.width, picture.height, picture.preview)
+            self.view.show_picture(picture.image, picture.width, picture.height, picture.preview, picture.levels)
+        if hasattr(self, "work"):
+            self.work.refresh()
         self._info_changed()
+        self._place()
 
     def _info_changed(self) -> None:
         title = self._vm.title()
@@ -154,15 +232,31 @@ class CanvasPanel(QWidget):
         picture = self._vm.picture()
         for part in (self._fit, self._full):
             part.setVisible(picture is not None and not picture.missing and not (self._narrow and part is self._fit))
-        done = self._vm.result() is not None
+        comparing = self._compare.active
+        for part in (self._fit, self._full):
+            part.setHidden(part.isHidden() or comparing)
+        done = self._vm.result() is not None and not comparing
         usable = done and picture is not None and not picture.missing
         self._use.setVisible(done)
         for button in (self._copy, self._save, self._folder):
             # Where the title would have no room left, these are in the picture's own menu.
             button.setVisible(usable and (not self._narrow or button is self._save))
+        self._rework.setVisible(usable and self._vm.work.can("image") and not self._vm.from_work())
+        self._vary.setVisible(usable and self._vm.can_vary())
+        self._contrast.setVisible(usable and not self._narrow and not self._vm.from_work())
+        self._show_review(usable)
         self.strip.show_entries(list(self._vm.strip()))
         words = tr("Picture: {title}", title=title[:200]) if title else tr("Picture")
         self.view.setAccessibleDescription(words)
+
+    def _show_review(self, usable: bool) -> None:
+        work = self._vm.work
+        shown = usable and work.shown
+        if shown:
+            self.review.show_state(self._vm.from_work(), Path(work.path).name)
+        if self.review.isHidden() == shown:
+            self.review.setVisible(shown)
+            self._place()
 
     def _zoomed(self, zoom: float, fit: bool) -> None:
         self._full.setText(tr("{n} %", n=round(zoom * 100)))
@@ -200,6 +294,26 @@ class CanvasPanel(QWidget):
         self.toast.say(text, self.motion, self.width() - 2 * tokens.CANVAS_EDGE)
         self._place()
 
+    # a picture that is dragged over the window
+
+    def begin_drop(self, path: str) -> None:
+        self._drop.begin(path)
+        self.drop.show()
+        self.drop.raise_()
+
+    def hover_drop(self, at: QPoint) -> None:
+        self.drop.hover(self.drop.mapFromGlobal(at))
+
+    def end_drop(self) -> None:
+        self.drop.hover(None)
+        self.drop.hide()
+
+    def take_drop(self, path: str, at: QPoint) -> None:
+        """Dropped on one of the fields, or anywhere else: then the first thing that can be done."""
+        if path != self._drop.path:
+            self._drop.begin(path)
+        self._drop.take(self.drop.name_at(self.drop.mapFromGlobal(at)))
+
     # places of what floats
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
@@ -218,7 +332,7 @@ class CanvasPanel(QWidget):
         if alone and not self._vm.is_empty():
             bottom = (self.height() + self.error.height()) // 2
         top = bottom
-        for part in (self.progress, self.error):
+        for part in (self.progress, self.error, self.bar, self.review):
             if part.isVisibleTo(self):
                 layout = part.layout()
                 assert layout is not None
@@ -231,6 +345,8 @@ class CanvasPanel(QWidget):
                 top -= 10
         used = self.height() - top
         self._foot.setFixedHeight(max(tokens.CANVAS_EDGE - 8, min(used - 8, self.height() // 2) if used > 30 else 0))
+        self.drop.setGeometry(self.rect())
+        self.drop.raise_()
         self.toast.adjustSize()
         self.toast.move((self.width() - self.toast.width()) // 2, self._head.height() + 8)
         self.toast.raise_()
@@ -266,6 +382,26 @@ class CanvasPanel(QWidget):
         """What can be done with picture ``result``, here and in the list of recent ones."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        work = self._vm.work
+        if work.can("image"):
+            menu.addAction(icon("image-plus"), tr("Use as input")).triggered.connect(
+                lambda: self._vm.use_as_input(result)
+            )
+        free = self._drop.free_reference()
+        if free:
+            menu.addAction(icon("images"), tr("Use as reference")).triggered.connect(
+                lambda: self._drop.use_as_reference(self._vm.path_of(result))
+            )
+        if self._vm.can_vary(result):
+            vary = menu.addMenu(icon("shuffle"), tr("Vary"))
+            vary.addAction(tr("A little")).triggered.connect(lambda: self._vm.vary(False, result))
+            vary.addAction(tr("A lot")).triggered.connect(lambda: self._vm.vary(True, result))
+        shown = self._vm.shown.result
+        if shown and shown != result:
+            menu.addAction(icon("columns-2"), tr("Compare with the picture shown")).triggered.connect(
+                lambda: self.start_compare(result)
+            )
+        menu.addSeparator()
         entries = (
             ("undo-2", tr("Use these settings"), lambda: self._vm.use_settings(result)),
             ("copy", tr("Copy picture"), lambda: self.copy(result)),

@@ -22,8 +22,8 @@ class CreatePage(QWidget):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self.form = FormPanel(workspace.create)
-        self.canvas = CanvasPanel(workspace.canvas, workspace.thumbs)
+        self.form = FormPanel(workspace.create, workspace.thumbs)
+        self.canvas = CanvasPanel(workspace.canvas, workspace.compare, workspace.drop, workspace.thumbs)
         self.side = SidePanel(workspace.queue, workspace.held, workspace.recent)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._splitter.setHandleWidth(1)
@@ -48,7 +48,7 @@ class CreatePage(QWidget):
     def _connect(self) -> None:
         vm = self._workspace.canvas
         self.side.job_shown.connect(vm.show_job)
-        self.side.result_shown.connect(vm.show_result)
+        self.side.result_shown.connect(self._show_result)
         self.side.picture_menu_wanted.connect(self._picture_menu)
         self.canvas.side_toggle.clicked.connect(self.toggle_side)
         self.canvas.empty.tried.connect(self._try)
@@ -65,6 +65,14 @@ class CreatePage(QWidget):
     def _try(self, prompt: str) -> None:
         self._workspace.create.set_values({"prompt": prompt})
         self.form.go()
+
+    def _show_result(self, result: str) -> None:
+        """While two pictures are compared, another one takes the right side."""
+        compare = self._workspace.compare
+        if compare.active:
+            compare.choose(result)
+        else:
+            self._workspace.canvas.show_result(result)
 
     def _picture_menu(self, result: str, at: QPoint) -> None:
         self.canvas.picture_menu(result).exec(at)

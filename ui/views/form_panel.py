@@ -12,6 +12,7 @@ from ui.i18n import tr
 from ui.theme import current, tokens
 from ui.theme.icons import paint_icon
 from ui.viewmodels.create import MAX_COUNT, CreateVM
+from ui.viewmodels.recent import Thumbs
 from ui.widgets.controls import Button, ElidedLabel, IconLabel, divider, label, mark, row, tabular
 from ui.widgets.form import Form
 from ui.widgets.model_picker import ModelPicker
@@ -78,7 +79,7 @@ class FormPanel(QWidget):
 
     generated = Signal()
 
-    def __init__(self, vm: CreateVM, parent: QWidget | None = None) -> None:
+    def __init__(self, vm: CreateVM, thumbs: Thumbs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._vm = vm
         mark(self, surface="panel")
@@ -87,6 +88,8 @@ class FormPanel(QWidget):
         self.picker = ModelPicker()
         self._problem = ModelProblem()
         self.form = Form()
+        self.form.thumb = thumbs.get
+        thumbs.arrived.connect(lambda _: self.form.refresh_pictures())
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -155,6 +158,7 @@ class FormPanel(QWidget):
         vm.models_changed.connect(self._models_changed)
         vm.schema_changed.connect(self._rebuild)
         vm.values_changed.connect(self._values_changed)
+        vm.shown_changed.connect(lambda: self.form.set_hidden(vm.hidden()))
         vm.problems_changed.connect(lambda: self.form.set_problems(vm.problems))
         vm.hint_changed.connect(self._hint_changed)
 
@@ -187,6 +191,7 @@ class FormPanel(QWidget):
 
     def _values_changed(self) -> None:
         self.form.set_values(self._vm.values())
+        self.form.set_hidden(self._vm.hidden())
         self.form.set_keep_seed(self._vm.keep_seed or self._vm.values().get("seed") is not None)
 
     def _show_problem(self) -> None:

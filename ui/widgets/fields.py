@@ -202,6 +202,10 @@ class NumberSpin(QDoubleSpinBox):
         self.setFont(tabular(self.font()))
         mark(self, kind="inline")
 
+    def set_limits(self, low: float, high: float) -> None:
+        """What arrow keys and the wheel stay within."""
+        self._low, self._high = low, high
+
     def sizeHint(self) -> QSize:  # noqa: N802
         return QSize(72, tokens.TARGET)
 

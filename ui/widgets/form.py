@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from ui.i18n import tr
@@ -92,6 +93,9 @@ class Form(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(tokens.GROUP)
         self._body: QWidget | None = None
+        self._titles: dict[str, str] = {}
+        self._hidden: frozenset[str] = frozenset()
+        self.thumb: Callable[[str], QImage | None] = lambda path: None
 
     def build(self, schema: Schema, defaults: Mapping[str, Any]) -> None:
         """Make the fields anew."""
@@ -114,11 +118,30 @@ class Form(QWidget):
         self._add(body, plain, defaults)
         if advanced:
             self._advanced = Section(tr("Advanced"), "create.advanced")
-            self._advanced.set_names([tr(str(prop.get("title", name))) for name, prop in advanced])
             self._add(self._advanced.content, advanced, defaults)
             self._advanced.set_open(self._open)
             body.addWidget(self._advanced)
+        self._titles = {name: tr(str(prop.get("title", name))) for name, prop in advanced}
+        self._show_needed()
         self._layout.addWidget(self._body)
+
+    def set_hidden(self, names: Collection[str]) -> None:
+        """Leave out fields that say nothing as things stand."""
+        self._hidden = frozenset(names)
+        self._show_needed()
+
+    def _show_needed(self) -> None:
+        for name, field in self._fields.items():
+            field.setVisible(name not in self._hidden)
+        if self._advanced is not None:
+            names = [title for name, title in self._titles.items() if name not in self._hidden]
+            self._advanced.set_names(names)
+            self._advanced.setVisible(bool(names))
+
+    def refresh_pictures(self) -> None:
+        """Small versions of chosen pictures have arrived."""
+        for field in self.pictures():
+            field.refresh()
 
     def _add(self, layout: QVBoxLayout, items: list[tuple[str, Schema]], defaults: Mapping[str, Any]) -> None:
         given = dict(items)
@@ -131,9 +154,11 @@ class Form(QWidget):
             if kind is None:
                 continue
             field = kind(name, prop, defaults.get(name))
+            if isinstance(field, PictureField):
+                field.thumb = self.thumb
             field.edited.connect(lambda value, name=name: self.edited.emit(name, value))
             field.left.connect(lambda name=name: self.left.emit(name))
-            if isinstance(field, SeedField):
+            if isinstance(field, SeedField) and name == "seed":
                 field.keep_toggled.connect(self.keep_seed)
             self._fields[name] = field
             layout.addWidget(field)
@@ -162,9 +187,9 @@ class Form(QWidget):
             self._size.set_value((values["width"], values["height"]))
 
     def set_keep_seed(self, keep: bool) -> None:
-        for field in self._fields.values():
-            if isinstance(field, SeedField):
-                field.set_keep(keep)
+        field = self._fields.get("seed")
+        if isinstance(field, SeedField):
+            field.set_keep(keep)
 
     def set_problems(self, problems: Mapping[str, str]) -> None:
         for name, field in self._fields.items():
@@ -205,4 +230,6 @@ class Form(QWidget):
             self._advanced.set_open(True)
 
     def pictures(self) -> list[PictureField]:
-        return [field for field in self._fields.values() if isinstance(field, PictureField)]
+        """The fields for pictures that are shown."""
+        found = [field for field in self._fields.values() if isinstance(field, PictureField)]
+        return [field for field in found if field.name not in self._hidden]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
     QImage,
-    QImageReader,
     QPainter,
     QPainterPath,
     QPaintEvent,
@@ -19,12 +19,16 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QWidget
 
 from ui.i18n import tr
-from ui.theme import current, tokens
+from ui.theme import current
 from ui.theme.icons import paint_icon
 from ui.widgets.controls import Button, ElidedLabel, IconButton, mark
 from ui.widgets.fields import Field, Schema
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SUFFIXES = (
+    ".png", ".apng", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm", ".tga",
+    ".ico", ".heic", ".heif",
+)  # fmt: skip
+"""Those of ``models.pictures``, which the window loads only with the first picture (a test compares them)."""
 
 
 def picture_file(urls: list[Any]) -> str:
@@ -50,14 +54,19 @@ class _Thumb(QWidget):
             path = QPainterPath()
             path.addRoundedRect(QRectF(self.rect()), 5, 5)
             painter.setClipPath(path)
-            painter.drawImage(self.rect(), self.image)
+            side = min(self.image.width(), self.image.height())
+            middle = QRectF((self.image.width() - side) / 2, (self.image.height() - side) / 2, side, side)
+            painter.drawImage(QRectF(self.rect()), self.image, middle)
         painter.end()
 
 
 class PictureField(Field):
+    """``thumb`` gives a small image for a path, or None while it is being read; ``refresh`` asks again."""
+
     def __init__(self, name: str, schema: Schema, default: Any) -> None:
         super().__init__(name, schema, default)
         self._path = ""
+        self.thumb: Callable[[str], QImage | None] = lambda path: None
         self._mask = schema.get("x-kind") == "mask"
         self._frame = QFrame()
         self._frame.setAcceptDrops(False)
@@ -96,13 +105,20 @@ class PictureField(Field):
         self.left.emit()
 
     def _show(self) -> None:
-        self._thumb.image = _small(self._path) if self._path else None
-        self._thumb.update()
-        empty = tr("Drop a mask here") if self._mask else tr("Drop a picture to start from it")
+        self.refresh()
+        empty = tr("Drop a picture to start from it")
+        if self._mask:
+            empty = tr("Drop a mask here")
+        elif self.name != "image":
+            empty = tr("{name}: drop a picture", name=self.title)
         self._words.set_full(Path(self._path).name if self._path else empty, self._path)
         self._clear.setVisible(bool(self._path))
         self._browse.setVisible(not self._path)
         self._show_reset()
+
+    def refresh(self) -> None:
+        self._thumb.image = self.thumb(self._path) if self._path else None
+        self._thumb.update()
 
     def _show_reset(self) -> None:
         self._reset.setVisible(False)
@@ -135,16 +151,3 @@ class PictureField(Field):
         if path:
             event.acceptProposedAction()
             self.take(path)
-
-
-def _small(path: str) -> QImage:
-    reader = QImageReader(path)
-    reader.setAutoTransform(True)
-    size = reader.size()
-    if size.isValid():
-        side = min(size.width(), size.height())
-        scale = 2 * tokens.TARGET / max(1, side)
-        reader.setScaledSize(QSize(max(1, round(size.width() * scale)), max(1, round(size.height() * scale))))
-    image = reader.read()
-    side = min(image.width(), image.height())
-    return image.copy((image.width() - side) // 2, (image.height() - side) // 2, side, side) if side else image

@@ -31,15 +31,15 @@ class SeedField(Field):
         mark(self._edit, kind="inline")
         self._edit.textChanged.connect(self._typed)
         self._edit.editingFinished.connect(self.left)
-        self._dice = IconButton("dices", tr("Roll a new seed"), "create.seed.roll")
+        self._dice = IconButton("dices", tr("Roll a new seed"), f"create.{name}.roll")
         self._dice.clicked.connect(self.roll)
-        self._lock = IconButton("lock-open", "", "create.seed.keep", 16)
+        self._lock = IconButton("lock-open", "", f"create.{name}.keep", 16)
         self._lock.setCheckable(True)
         self._lock.toggled.connect(self._locked)
         for part in (self._edit, self._dice, self._lock):
             self.header.addWidget(part)
         self.header.setSpacing(2)
-        self.adopt(self._edit, "create.seed")
+        self.adopt(self._edit, f"create.{name}")
         self._face()
         self.finish()
 

@@ -1,0 +1,481 @@
+"""The picture that is worked on: it lies on the canvas, the form's values follow it, and every step can be taken back.
+
+The path of the picture is the form's value ``image``; this follows it. The mask and the frame are held here, and become
+values when a job is sent: the mask as a file of its own, since queued jobs have to find it as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Signal
+from PySide6.QtGui import QImage
+
+from app.paths import Paths
+from models.errors import AtelierError, ErrorCode, ErrorInfo, disk_error
+from ui.i18n import tr
+from ui.viewmodels import opening, outpaint
+from ui.viewmodels.create import CreateVM
+from ui.viewmodels.later import Later
+from ui.viewmodels.levels import levels_of
+from ui.viewmodels.mask import Brush, Mask, Patch
+from ui.viewmodels.mask_files import MASKS_KEPT, new_mask_file, write_mask
+from ui.viewmodels.opening import Opened
+from ui.viewmodels.outpaint import Extents
+from ui.viewmodels.steps import Steps
+from ui.viewmodels.words import ErrorView, error_view
+
+MASK_TOOLS = ("brush", "eraser", "lasso", "rectangle")
+PEN_LEAST = 0.2
+"""Share of the brush's size that the lightest touch of a pen leaves."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """All there is on the canvas at one moment."""
+
+    path: str
+    opened: Opened | None
+    mask: QImage | None
+    extents: Extents
+
+    def bytes(self) -> int:
+        images = [self.mask] if self.mask is not None else []
+        if self.opened is not None:
+            images += [self.opened.image, *self.opened.levels]
+        return sum(image.sizeInBytes() for image in images)
+
+
+class _MaskStep:
+    def __init__(self, work: WorkVM, patch: Patch, words: str) -> None:
+        self._work, self._patch, self.words = work, patch, words
+
+    def swap(self) -> None:
+        if self._work.mask is not None:
+            self._patch.swap(self._work.mask)
+
+    def bytes(self) -> int:
+        return self._patch.bytes()
+
+
+class _StateStep:
+    """The frame was dragged, or another picture came: the canvas as it was on either side."""
+
+    def __init__(self, work: WorkVM, other: _State, words: str) -> None:
+        self._work, self._other, self.words = work, other, words
+
+    def swap(self) -> None:
+        other, self._other = self._other, self._work.state()
+        self._work.go_to(other)
+
+    def bytes(self) -> int:
+        now = self._work.state()
+        shared = self._other.opened is now.opened
+        return replace(self._other, opened=None).bytes() if shared else self._other.bytes()
+
+
+class WorkVM(QObject):
+    """``changed``: another picture, or what can be done with it. ``mask_dirty`` carries what has to be painted anew."""
+
+    changed = Signal()
+    mask_dirty = Signal(QRect)
+    mask_changed = Signal()
+    frame_changed = Signal()
+    steps_changed = Signal()
+    arrived = Signal()
+    noticed = Signal(str)
+    refused = Signal(object)
+
+    def __init__(self, create: CreateVM, paths: Paths, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._create = create
+        self._paths = paths
+        self._later = Later(self)
+        self.path = ""
+        self.opened: Opened | None = None
+        self.mask: Mask | None = None
+        self.extents: Extents = outpaint.NONE
+        self.brush = Brush()
+        self.busy = False
+        self.loading = False
+        self._steps = Steps()
+        self._ticket = 0
+        self._drawn: Extents | None = None
+        self._written: tuple[int, str] | None = None
+        self._empty = True
+        create.canvas_gate = self.before_sending
+        create.picture_changed.connect(self._follow_form)
+        create.restored.connect(self._restore)
+        create.schema_changed.connect(self._model_changed)
+
+    def close(self) -> None:
+        self._later.close()
+
+    # what the model can take
+
+    def can(self, name: str) -> bool:
+        return self._create.has_input(name)
+
+    def why_not(self, name: str) -> str:
+        """Why the current model has no such input, in words."""
+        return self._create.why_not(name)
+
+    @property
+    def shown(self) -> bool:
+        """There is a picture, and the model can start from it."""
+        return self.opened is not None and self.can("image")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        image = self.opened.image if self.opened is not None else None
+        return (image.width(), image.height()) if image is not None else (0, 0)
+
+    # the picture
+
+    def take(self, path: str) -> bool:
+        """Work on the picture in ``path``; False when the model cannot, and the user was told why."""
+        if not self.can("image"):
+            self.noticed.emit(self.why_not("image"))
+            return False
+        if path == self.path and self.opened is not None:
+            self.arrived.emit()
+        else:
+            self._create.set_values({"image": path})
+        return True
+
+    def take_out(self) -> None:
+        self._create.set_values({"image": None})
+
+    def accept(self, path: str) -> None:
+        """Go on from a result: it becomes the picture; undo brings back the one before, with its mask."""
+        self.take(path)
+
+    def _follow_form(self) -> None:
+        """The form's picture is another one: by a field, a drop, or settings brought back."""
+        if not self.can("image"):
+            return
+        values = self._create.values()
+        wanted = str(values.get("image") or "")
+        if wanted != self.path:
+            self._load(wanted, str(values.get("mask") or ""), outpaint.from_values(values))
+
+    def _restore(self) -> None:
+        """Settings came back that mean the picture already here: its mask and frame come back, too."""
+        if self.loading or not self.shown:
+            return
+        values = self._create.values()
+        self.extend(outpaint.from_values(values))
+        if values.get("mask"):
+            self.load_mask(str(values["mask"]))
+        else:
+            self.clear_mask()
+
+    def _load(self, path: str, mask: str, extents: Extents) -> None:
+        self._ticket += 1
+        ticket = self._ticket
+        before = self.state()
+        self.path = path
+        if not path:
+            self._put(before, _State("", None, None, outpaint.NONE), tr("Take the picture out"))
+            return
+        self.loading = True
+        self.changed.emit()
+
+        def read() -> _State:
+            opened = opening.open_for_canvas(path)
+            size = (opened.image.width(), opened.image.height())
+            try:
+                return _State(path, opened, opening.open_mask(mask, size) if mask else None, extents)
+            except AtelierError:
+                return _State(path, opened, None, extents)
+
+        self._later.run(
+            read,
+            lambda state: self._loaded(ticket, before, state),
+            lambda error: self._not_loaded(ticket, before, error),
+        )
+
+    def _loaded(self, ticket: int, before: _State, state: _State) -> None:
+        if ticket != self._ticket or state.opened is None:
+            return
+        self.loading = False
+        self._put(before, state, tr("Another picture"))
+        for note in state.opened.notes:
+            self.noticed.emit(note)
+        image = state.opened.image
+        self._later.run(lambda: levels_of(image), lambda levels: self._levelled(ticket, levels))
+        self.arrived.emit()
+
+    def _levelled(self, ticket: int, levels: tuple[QImage, ...]) -> None:
+        if ticket == self._ticket and self.opened is not None and levels:
+            self.opened = replace(self.opened, levels=levels)
+            self.changed.emit()
+
+    def _not_loaded(self, ticket: int, before: _State, error: Exception) -> None:
+        if ticket != self._ticket:
+            return
+        self.loading = False
+        self.path = before.path
+        self._create.set_values({"image": before.path or None})
+        self.changed.emit()
+        self.refused.emit(_refusal(error))
+
+    def _put(self, before: _State, state: _State, words: str) -> None:
+        if before.path or before.opened is not None:
+            self._steps.add(_StateStep(self, before, words))
+        self.go_to(state, tell=False)
+
+    def state(self) -> _State:
+        return _State(self.path, self.opened, self.mask.image if self.mask is not None else None, self.extents)
+
+    def go_to(self, state: _State, tell: bool = True) -> None:
+        """Make the canvas what it was; ``tell`` the form, too."""
+        another = state.path != self.path
+        self.path, self.opened = state.path, state.opened
+        if self.opened is None:
+            self._set_mask(None)
+        elif self.mask is None or self.mask.size != self.size:
+            self._set_mask(Mask(*self.size, self))
+        if self.mask is not None and state.mask is not self.mask.image:
+            image = state.mask
+            if image is not None and (image.width(), image.height()) == self.size:
+                self.mask.replace(image)
+            else:
+                self.mask.fill(0)
+        self._set_extents(state.extents)
+        if tell and another:
+            self._ticket += 1
+            self._create.set_values({"image": self.path or None})
+        self._mask_edited()
+        self.changed.emit()
+        self.steps_changed.emit()
+
+    def _model_changed(self) -> None:
+        """The picture stays where it is; a model that can start from one finds it in its form."""
+        if self.can("image"):
+            self._create.set_values({"image": self.path or None})
+        self._tell_values()
+        self.changed.emit()
+
+    # the mask
+
+    def _set_mask(self, mask: Mask | None) -> None:
+        if self.mask is not None:
+            self.mask.changed.disconnect(self.mask_dirty)
+            self.mask.deleteLater()
+        self.mask = mask
+        self._written = None
+        if mask is not None:
+            mask.changed.connect(self.mask_dirty)
+
+    @property
+    def has_mask(self) -> bool:
+        """Something is chosen, by a mask the model can use."""
+        return not self._empty and self.can("mask")
+
+    @property
+    def has_mask_image(self) -> bool:
+        """There is a picture that can be painted over."""
+        return self.mask is not None
+
+    def mask_image(self) -> QImage | None:
+        return self.mask.image if self.mask is not None else None
+
+    def set_brush(self, **changes: Any) -> None:
+        self.brush = replace(self.brush, **changes)
+        self.changed.emit()
+
+    def stroke_begin(self, at: QPointF, pressure: float, erase: bool) -> None:
+        if self.mask is not None and not self.busy:
+            self.mask.begin(replace(self.brush, erase=erase), at, _pen(pressure))
+
+    def stroke_move(self, at: QPointF, pressure: float) -> None:
+        if self.mask is not None:
+            self.mask.move(at, _pen(pressure))
+
+    def stroke_end(self) -> None:
+        if self.mask is not None and self.mask.stroking:
+            self._keep(self.mask.end(), tr("Brush stroke"))
+
+    def draw_shape(self, shape: str, points: list[QPointF], erase: bool) -> None:
+        if self.mask is None or self.busy:
+            return
+        if shape == "rectangle":
+            self._keep(self.mask.rectangle(QRectF(points[0], points[-1]).normalized(), erase), tr("Rectangle"))
+        else:
+            self._keep(self.mask.polygon(points, erase), tr("Lasso"))
+
+    def fill(self) -> None:
+        if self.mask is not None and not self.busy:
+            self._keep(self.mask.fill(255), tr("Fill"))
+
+    def clear_mask(self) -> None:
+        if self.mask is not None and self.has_mask and not self.busy:
+            self._keep(self.mask.fill(0), tr("Clear the mask"))
+
+    def change_mask(self, work: Callable[[QImage], QImage], words: str) -> None:
+        """Make another mask out of this one, off the GUI thread; nothing can be painted until it is there."""
+        mask = self.mask
+        if mask is None or self.busy:
+            return
+        image = QImage(mask.image)  # shares the pixels until somebody paints
+        self._set_busy(True)
+
+        def done(made: QImage) -> None:
+            self._set_busy(False)
+            if mask is self.mask:
+                self._keep(mask.replace(made), words)
+
+        self._later.run(lambda: work(image), done, self._work_failed)
+
+    def reshape(self, what: str, pixels: int) -> None:
+        """Invert, grow, shrink or feather the mask."""
+        from ui.viewmodels import mask_shapes
+
+        works: dict[str, tuple[Callable[[QImage], QImage], str]] = {
+            "invert": (mask_shapes.inverted, tr("Invert")),
+            "grow": (lambda image: mask_shapes.grown(image, pixels), tr("Grow")),
+            "shrink": (lambda image: mask_shapes.grown(image, -pixels), tr("Shrink")),
+            "feather": (lambda image: mask_shapes.feathered(image, pixels), tr("Feather")),
+        }
+        if what == "invert" or self.has_mask:
+            self.change_mask(*works[what])
+
+    def load_mask(self, path: str) -> None:
+        size = self.size
+        if self.can("mask") and self.mask is not None:
+            self.change_mask(lambda _: opening.open_mask(path, size), tr("Load a mask"))
+
+    def save_mask(self, path: str) -> None:
+        """Write the mask where the user says, as PNG."""
+        if self.mask is None:
+            return
+        image = QImage(self.mask.image)
+        self._later.run(
+            lambda: write_mask(image, Path(path)),
+            lambda _: self.noticed.emit(tr("Saved as {name}.", name=Path(path).name)),
+            self._work_failed,
+        )
+
+    def _work_failed(self, error: Exception) -> None:
+        self._set_busy(False)
+        self.refused.emit(_refusal(error))
+
+    def _set_busy(self, busy: bool) -> None:
+        self.busy = busy
+        self.changed.emit()
+
+    def _keep(self, patch: Patch | None, words: str) -> None:
+        if patch is not None:
+            self._steps.add(_MaskStep(self, patch, words))
+            self._mask_edited()
+            self.steps_changed.emit()
+
+    def _mask_edited(self) -> None:
+        self._empty = self.mask is None or self.mask.is_empty()
+        self._tell_values()
+        self.mask_changed.emit()
+
+    # the frame
+
+    def drag_frame(self, wanted: Extents) -> None:
+        if self._drawn is None:
+            self._drawn = self.extents
+        self._set_extents(outpaint.snapped(wanted, self.limits()))
+
+    def settle_frame(self) -> None:
+        """The edges were let go: one step, however far they were dragged."""
+        before, self._drawn = self._drawn, None
+        if before is not None and before != self.extents:
+            self._steps.add(_StateStep(self, replace(self.state(), extents=before), tr("Extend the picture")))
+            self.steps_changed.emit()
+        self._tell_values()
+
+    def extend(self, extents: Extents) -> None:
+        """Set the frame at once, as shapes and numbers do."""
+        self.drag_frame(extents)
+        self.settle_frame()
+
+    def extend_to(self, across: int, down: int) -> None:
+        self.extend(outpaint.for_aspect(self.size, across, down, self.limits()))
+
+    def limits(self) -> tuple[outpaint.Limit, ...]:
+        return outpaint.limits(self._create.box())
+
+    def _set_extents(self, extents: Extents) -> None:
+        if extents != self.extents:
+            self.extents = extents
+            self.frame_changed.emit()
+
+    # steps
+
+    def undo(self) -> bool:
+        return self._swap(self._steps.undo)
+
+    def redo(self) -> bool:
+        return self._swap(self._steps.redo)
+
+    def _swap(self, swap: Callable[[], bool]) -> bool:
+        if self.busy or (self.mask is not None and self.mask.stroking) or not swap():
+            return False
+        self._mask_edited()
+        self.changed.emit()
+        self.steps_changed.emit()
+        return True
+
+    def next_steps(self) -> tuple[str, str]:
+        return self._steps.next_words()
+
+    # for the job
+
+    def _tell_values(self) -> None:
+        """What the form shows depends on whether there is a mask; its file is written when a job is sent."""
+        left, top, right, bottom = self.extents if self.can("image") else outpaint.NONE
+        sides = dict(zip(outpaint.NAMES, (left, top, right, bottom), strict=True))
+        self._create.set_canvas(sides, self.shown and self.has_mask)
+
+    def before_sending(self, then: Callable[[], object]) -> bool:
+        """True when the form's values are complete. Else ``then`` is called once the mask is written."""
+        if self.loading:
+            self.noticed.emit(tr("The picture is still being opened."))
+            return False
+        if self.busy:
+            self.noticed.emit(tr("The mask is still being changed."))
+            return False
+        mask = self.mask
+        if mask is None or not self.shown or not self.has_mask or not self.can("mask"):
+            self._create.set_mask(None)
+            return True
+        if self._written is not None and self._written[0] == mask.revision and Path(self._written[1]).is_file():
+            self._create.set_mask(self._written[1])
+            return True
+        image, revision = QImage(mask.image), mask.revision
+        path = new_mask_file(self._paths)
+
+        def written(_: object) -> None:
+            if mask is self.mask:
+                self._written = (revision, str(path))
+            self._create.set_mask(str(path))
+            then()
+
+        self._later.run(lambda: write_mask(image, path, MASKS_KEPT), written, self._work_failed)
+        return False
+
+
+def _refusal(error: Exception) -> ErrorView:
+    """What went wrong, with the file's name; there is nothing to press, since another picture is only dropped."""
+    if isinstance(error, OSError):
+        error = disk_error(error)
+    info = error.info if isinstance(error, AtelierError) else ErrorInfo(ErrorCode.INTERNAL, {}, repr(error))
+    if info.code is ErrorCode.PICTURE_UNREADABLE:
+        name = Path(str(info.facts.get("path", ""))).name
+        view = error_view(ErrorInfo(info.code, {**info.facts, "path": f"“{name}”"}, info.detail))
+        return replace(view, action="", action_words="")
+    return error_view(info)
+
+
+def _pen(pressure: float) -> float:
+    return PEN_LEAST + (1 - PEN_LEAST) * max(0.0, min(1.0, pressure))
