@@ -58,6 +58,8 @@ def fit_words(verdict: Verdict | None) -> str:
     """The verdict in a few words; empty where there is none."""
     if verdict is None:
         return ""
+    if verdict.plan is not None and verdict.plan.device == "cpu":
+        return "runs, slowly"  # with all its room on the processor still not fast
     if verdict.fit is Fit.FAST:
         return "runs fast"
     if verdict.fit is Fit.OFFLOAD:
