@@ -41,7 +41,7 @@ class Blob(msgspec.Struct, frozen=True):
     """Content on the disk, under one of its names.
 
     ``name`` is its checksum (sha256 of 64, git's sha1 of 40 hex digits), or empty for a file that lies in a snapshot
-    itself. ``links`` counts the hard links of the content, known or not. ``store`` is the path in the shared store, if
+    only. ``links`` counts the hard links of the content, known or not. ``store`` is the path in the shared store, if
     it lies there. ``outside`` is set when a link leads out of the cache: then it is another's, and only read.
     """
 
@@ -114,19 +114,23 @@ class Repo(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def content(self) -> tuple[Blob, ...]:
         """Every name under which content lies in this repository: blobs, and files in snapshots themselves."""
+        blobs = {blob.path for blob in self.blobs}
         loose = {
             file.blob.path: file.blob
             for revision in self.revisions
             for file in revision.files
-            if file.blob is not None and not file.blob.name and not file.blob.outside
+            if file.blob is not None and file.blob.path not in blobs and not file.blob.outside
         }
         return (*self.blobs, *loose.values())
 
     @cached_property
     def unused(self) -> tuple[Blob, ...]:
-        """Blobs that no snapshot uses."""
-        used = {file.blob.path for revision in self.revisions for file in revision.files if file.blob}
-        return tuple(blob for blob in self.blobs if blob.path not in used)
+        """Blobs that no snapshot uses. Where snapshots hold copies, a blob of the size of one is taken for used."""
+        files = [file.blob for revision in self.revisions for file in revision.files if file.blob]
+        used = {blob.inode for blob in files}
+        blobs = {blob.path for blob in self.blobs}
+        copied = {blob.size for blob in files if blob.path not in blobs}
+        return tuple(blob for blob in self.blobs if blob.inode not in used and blob.size not in copied)
 
     @property
     def size(self) -> int:
@@ -231,10 +235,12 @@ class _Scanner:
         self._store = store
         self._blobs: dict[str, Blob] = {}
         self._parts: list[Part] = []
+        self._names: dict[Inode, str] = {}
 
     def repo(self, linked: bool) -> Repo:
         for entry in _entries(self._folder / STORE):
             self._blob(entry)
+        self._names = {blob.inode: blob.name for blob in self._blobs.values() if blob.links > 1}
         refs = self._refs()
         revisions = tuple(
             self._revision(Path(entry.path), refs)
@@ -294,7 +300,13 @@ class _Scanner:
                 if depth < _DEEPEST:
                     yield from self._files(entry.path, f"{prefix}{entry.name}/", "../" + usual, depth + 1)
             elif entry.is_file(follow_symlinks=False):
-                yield File(prefix + entry.name, _real("", entry.path, entry.stat(follow_symlinks=False)))
+                yield File(prefix + entry.name, self._loose(entry))
+
+    def _loose(self, entry: os.DirEntry[str]) -> Blob:
+        """A file that lies in a snapshot itself; one that is a hard link of a blob has that blob's name."""
+        real = _real("", entry.path, entry.stat(follow_symlinks=False))
+        name = self._names.get(real.inode, "") if real.links > 1 else ""
+        return msgspec.structs.replace(real, name=name) if name else real
 
     def _linked(self, path: str, usual: str) -> Blob | None:
         """What a link in a snapshot leads to."""

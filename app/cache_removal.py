@@ -59,7 +59,14 @@ def is_locked(lock: Path) -> bool:
 
 def is_fetched(cache: Path, repo_folder: str) -> bool:
     """Whether some program fetches a file of this repository at this moment."""
+    if is_claimed(cache, repo_folder):
+        return True
     return any(is_locked(lock) for lock in (cache / ".locks" / repo_folder).glob("*.lock"))
+
+
+def is_claimed(cache: Path, repo_folder: str) -> bool:
+    """Whether a download of ours, of any process, is at work on this repository."""
+    return any(is_locked(claim) for claim in (cache / ".locks" / "atelier").glob(f"{repo_folder}.*.claim"))
 
 
 def remove_repo(cache: Path, repo: Repo) -> int:
@@ -227,7 +234,7 @@ def orphans(cache: Cache, wanted: Collection[str], now: float | None = None) -> 
     found = [Orphan(path, _tree_size(Path(path))) for path in cache.removed]
     for repo in cache.repos:
         locks = root / ".locks" / Path(repo.folder).name
-        is_wanted = repo.id.casefold() in wanted
+        is_wanted = repo.id.casefold() in wanted or is_claimed(root, Path(repo.folder).name)
         for part in repo.parts:
             lock = locks / (Path(part.path).name.partition(".")[0] + ".lock")
             stale = now - part.modified > (STALE_PART if part.ours else STALE)

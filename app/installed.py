@@ -219,7 +219,7 @@ class _Surveyor:
     def _unfinished(self, repo: Repo, words: CatalogEntry | None) -> Thing:
         name, role = (words.name, words.role.value) if words else (repo.id, FileKind.UNKNOWN.value)
         problem = None
-        if repo.parts:
+        if repo.parts or not any(revision.files for revision in repo.revisions):
             problem = ErrorInfo(ErrorCode.MODEL_INCOMPLETE, {"model": name, "file": _missing_file(repo)})
         return Thing(
             id=repo.id, name=name, kind=StoredKind.HUB, role=role, path=repo.folder, repo=repo.id, owned=True,

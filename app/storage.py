@@ -377,12 +377,10 @@ def _targets(thing: Thing | None, repo: Repo | None) -> list[Target]:
 
 
 def _damaged(repo: Repo, checks: Checks) -> list[Blob]:
-    return [
-        file.blob
-        for revision in repo.revisions
-        for file in revision.files
-        if file.blob is not None and not file.blob.outside and (check := checks.of(file.blob)) and not check.good
-    ]
+    """Every name of what was found damaged."""
+    files = [file.blob for revision in repo.revisions for file in revision.files if file.blob is not None]
+    bad = {blob.inode for blob in files if (check := checks.of(blob)) and not check.good}
+    return [blob for blob in repo.content if blob.inode in bad and not blob.outside]
 
 
 def _put_aside(blob: Blob) -> Iterator[tuple[Path, Path]]:

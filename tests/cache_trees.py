@@ -86,20 +86,30 @@ def folder_of(cache: Path, repo: str) -> Path:
 
 
 def put(
-    cache: Path, repo: str, files: Files, commit: str = COMMIT, ref: str = "main", links: bool = True, tree: bool = True
+    cache: Path,
+    repo: str,
+    files: Files,
+    commit: str = COMMIT,
+    ref: str = "main",
+    links: bool = True,
+    tree: bool = True,
+    twins: bool = False,
 ) -> Path:
-    """Add a revision; returns its snapshot. Without ``links`` it holds the files themselves, as on Windows."""
+    """Add a revision; returns its snapshot. Without ``links`` it holds the files themselves, as on Windows; with
+    ``twins`` they are hard links of the blobs."""
     folder = folder_of(cache, repo)
     snapshot = folder / "snapshots" / commit
     for name, data in files.items():
         target = snapshot / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if links:
+        if links or twins:
             blob = folder / "blobs" / blob_name(name, data)
             blob.parent.mkdir(parents=True, exist_ok=True)
             if not blob.exists():
                 blob.write_bytes(data)
-            if not target.is_symlink():
+            if twins and not target.exists():
+                os.link(blob, target)
+            elif not twins and not target.is_symlink():
                 target.symlink_to(os.path.relpath(blob, target.parent))
         else:
             target.write_bytes(data)

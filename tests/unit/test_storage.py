@@ -176,6 +176,33 @@ def test_single_files_folders_and_the_embedded_one_are_items_too(shop: Shop, tmp
     assert shop.settings.value.model_folders == ()
 
 
+def test_two_names_instead_of_links(shop: Shop, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As downloads are kept where the system knows no links: a blob and the snapshot's file are one."""
+    files = trees.pipeline(1)
+    snapshot = trees.put(hub, "org/a", files, twins=True, tree=False)
+    item = shop.item("org/a")
+    assert item.size_bytes == item.freed_bytes == trees.disk_bytes(hub / "models--org--a" / "blobs")
+    later = time.time() + 7200
+    monkeypatch.setattr(cache_removal.time, "time", lambda: later)
+    assert shop.report().orphan_bytes == 0
+    assert shop.ask(shop.storage.clean) == 0
+    report = shop.verify("org/a")
+    assert (report.unknown, report.bad) == (0, ())
+    damage(snapshot / UNET)
+    assert [bad.path for bad in shop.verify("org/a").bad] == [UNET]
+    shop.storage.repair("org/a")
+    assert not (snapshot / UNET).exists()
+    assert not blob(hub, "org/a", files, UNET).exists(), "or it would be taken for what is wanted"
+    trees.put(hub, "org/a", files, twins=True, tree=False)
+    trees.put(hub, "org/b", files, twins=True, tree=False)
+    saved = shop.ask(shop.storage.merge, quiet)
+    assert saved > 0
+    shop.downloads.rows.clear()
+    shop.remove("org/a")
+    assert shop.verify("org/b").bad == ()
+    assert shop.item("org/b").freed_bytes == shop.item("org/b").size_bytes
+
+
 # -- removing ----------------------------------------------------------------------------------------------------------
 
 
@@ -192,7 +219,11 @@ def test_nothing_is_removed_while_it_is_used_or_fetched(shop: Shop, hub: Path) -
     lock.parent.mkdir(parents=True)
     with filelock.FileLock(lock):
         refusals.append(refusal(shop.remove, "org/a"))
-    assert refusals == [ErrorCode.MODEL_IN_USE] * 3
+    claim = hub / ".locks" / "atelier" / "models--org--a.77.1.claim"
+    claim.parent.mkdir(parents=True)
+    with filelock.FileLock(claim):
+        refusals.append(refusal(shop.remove, "org/a"))
+    assert refusals == [ErrorCode.MODEL_IN_USE] * 4
     assert shop.item("org/a").state == "complete"
     assert shop.remove("ORG/a") > 0
 
