@@ -15,6 +15,8 @@ from models.singles.templates import Encoder, Template
 from models.skeleton import Slice
 
 Tensors = Mapping[str, Tensor]
+PLAIN = ("hf", "open_clip")
+"""Layouts of text encoders, which are unpacked when they are loaded."""
 VAE_PLACES = ("first_stage_model.", "vae.")
 
 
@@ -44,7 +46,7 @@ def slice_of(tensors: Tensors, prefix: str, layout: str) -> Slice:
         stored_dtype=max(by_dtype, key=lambda dtype: by_dtype[dtype], default=""),
         largest_leaf=max(leaves.values(), default=0),
         size_bytes=sum(tensor.size_bytes for tensor in tensors.values()),
-        quantization="gguf" if any(dtype in packed for dtype in by_dtype) else "",
+        quantization="gguf" if layout not in PLAIN and any(dtype in packed for dtype in by_dtype) else "",
     )
 
 

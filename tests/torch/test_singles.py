@@ -341,6 +341,41 @@ def test_a_gguf_file_makes_much_the_same_picture(family: str, folder_of: Callabl
     assert apart(Path(info.folder), base) <= 6
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["unet", "checkpoint"])
+def test_a_gguf_file_of_stable_diffusion(
+    whole: bool, singles: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> None:
+    """A bare UNet, and all parts in one file as stable-diffusion.cpp writes them: its text encoders are packed too."""
+    path, twin = singles("sdxl")
+    weights, start = load_file(path), "model.diffusion_model."
+    if not whole:
+        weights = {name.removeprefix(start): each for name, each in weights.items() if name.startswith(start)}
+    made = tmp_path / "model.gguf"
+    assert to_gguf({name: each.float() for name, each in weights.items() if each.ndim}, made) > 5
+    folder = skeleton(made, None if whole else twin)
+    assert apart(folder, twin) <= 12
+
+
+def test_weights_in_eight_bit_floats_are_widened(folder_of: Callable[[str], Path], tmp_path: Path) -> None:
+    base = folder_of("flux")
+    weights = load_file(base / "transformer/diffusion_pytorch_model.safetensors")
+    small = {name: tensor.to(torch.float8_e4m3fn) for name, tensor in weights.items()}
+    save_file(small, tmp_path / "model.safetensors")
+    found = recognise(tmp_path / "model.safetensors")
+    assert (found.stored_dtype, found.warnings) == ("float8_e4m3fn", ())
+    assert picture(skeleton(tmp_path / "model.safetensors", base)).std() > 5
+
+
+def test_weights_packed_for_another_program_are_refused(folder_of: Callable[[str], Path], tmp_path: Path) -> None:
+    base = folder_of("flux")
+    weights = load_file(base / "transformer/diffusion_pytorch_model.safetensors")
+    save_file({**weights, "scaled_fp8": torch.zeros(2)}, tmp_path / "model.safetensors")
+    assert recognise(tmp_path / "model.safetensors").warnings == ("packed",)
+    with pytest.raises(AtelierError) as caught:
+        skeleton(tmp_path / "model.safetensors", base)
+    assert caught.value.code is ErrorCode.MODEL_UNSUPPORTED
+
+
 def to_gguf(weights: dict[str, torch.Tensor], path: Path) -> int:
     """Matrices packed in eight bits, the rest as it is; returns how many were packed."""
     writer, packed = gguf.GGUFWriter(path, "tiny"), 0

@@ -69,12 +69,21 @@ def _read(note: Note, slice_: Slice) -> Tensors:
     from the disk."""
     name, style = slice_.file or note.file, slice_.format or note.format
     if style == "gguf":
-        return _without(load_gguf_checkpoint(name, return_tensors=True), slice_.prefix)
+        tensors = _without(load_gguf_checkpoint(name, return_tensors=True), slice_.prefix)
+        return tensors if slice_.quantization else _unpacked(tensors)
     if style == "pickle":
         return _unpickled(note, slice_.prefix)
     with safe_open(name, framework="pt") as file:
         tensors = {each: file.get_tensor(each) for each in file.keys() if each.startswith(slice_.prefix)}  # noqa: SIM118
     return _without(tensors, slice_.prefix)
+
+
+def _unpacked(tensors: Tensors) -> Tensors:
+    """As plain numbers: text encoders know nothing of packed ones, and some files pack nothing but say bfloat16."""
+    return {
+        name: dequantize_gguf_tensor(tensor) if isinstance(tensor, GGUFParameter) else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def _unpickled(note: Note, prefix: str) -> Tensors:
