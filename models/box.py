@@ -376,8 +376,7 @@ def unreadable_picture(path: Path) -> str | None:
     from models import pictures  # here, since most runs take no picture
 
     reason = pictures.why_unreadable(path)
-    name = path.name if path.exists() else str(path)
-    return f"{_quote(name)} cannot be used: {reason}." if reason else None
+    return f"{_quote(path.name)} cannot be used: {reason}." if reason else None
 
 
 def _quote(value: Any) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models import canvas, folders, samplers, sizes, ways
+from models import canvas, folders, pictures, samplers, sizes, ways
 from models.box import BoxSchema, Override
 from models.canvas import Space
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
-from models.inputs import MISSING, Input, InputSpec, Kind
+from models.inputs import MISSING, Input, InputSpec, Kind, Size
 from models.pipelines import PipelineRow, Task, row
 
 Config = Mapping[str, Any]
@@ -96,6 +96,21 @@ def space_of(found: PipelineRow | None, configs: Mapping[str, Config]) -> Space:
     largest = max(native.width, native.height)
     lowest = sizes.nearest(min(64, largest // 2), multiple)
     return Space(native, multiple, lowest, sizes.MAX_SIDE if largest >= 512 else largest * 4)
+
+
+def planned_pixels(folder: str, inputs: Mapping[str, Any]) -> int:
+    """The pixels a job of the model in ``folder`` will work on, for its plan; of its picture only the header is read.
+
+    Raises:
+        AtelierError: PICTURE_UNREADABLE when the picture is gone by now; as ``folders.inspect`` for the model.
+    """
+    asked = int(inputs.get("width") or 0) * int(inputs.get("height") or 0)
+    # A window around what the mask covers is made at the size asked for, whatever it covers.
+    if not folder or not inputs.get(canvas.IMAGE) or (inputs.get("only_masked") and inputs.get(canvas.MASK)):
+        return asked
+    about, info = pictures.look(inputs[canvas.IMAGE]), folders.inspect(Path(folder))
+    work = canvas.frame(inputs, Size(about.width, about.height), space_of(row(info.pipeline), info.configs)).work
+    return work.width * work.height
 
 
 def why_not(info: FolderInfo) -> dict[str, str]:

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from models.errors import AtelierError, ErrorCode, disk_error
 from models.planning import Backend, DeviceFacts, Placement, Plan, worker_memory_budget
 from models.runners import kind_of
 from models.runners.base import OutOfMemoryError, Picture, Runner
+from models.schemas import planned_pixels
 from models.worker.process import resident_memory
 from models.worker.report import JobReport, SilentReport, real_clock
 from models.worker.shelf import Shelf
@@ -72,26 +73,33 @@ class Workshop:
         return protocol.Finished(request.job, timings, max(0, resident_memory() - self.shelf.total()))
 
     def _make(self, request: protocol.Run, number: int, folder: Path, report: JobReport) -> None:
-        seed = (int(request.inputs.get("seed", 0)) + number - 1) % 2**32
+        inputs, seed = of_number(request.inputs, number)
         target = folder / f"{number}.png"
         keep = folder / f"{number}.latents"
         began = real_clock()
 
         def attempt(runner: Runner, plan: Plan) -> tuple[Picture, Plan]:
             report.checkpoint()
-            return runner.run(request.inputs, seed, keep, report), plan
+            return runner.run(inputs, seed, keep, report), plan
 
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            pixels = int(request.inputs.get("width") or 0) * int(request.inputs.get("height") or 0)
+            pixels = planned_pixels(request.model.folder, inputs)
             picture, plan = self._with_plans(request.model, pixels, report, attempt)
             report.stage("saving")
-            self._save(request, number, picture, plan, target, real_clock() - began)
+            self._save(request, inputs, number, picture, plan, target, real_clock() - began)
         keep.unlink(missing_ok=True)
         self._send(protocol.Produced(request.job, number, seed, str(target)))
 
     def _save(
-        self, request: protocol.Run, number: int, picture: Picture, plan: Plan, target: Path, seconds: float
+        self,
+        request: protocol.Run,
+        inputs: dict[str, Any],
+        number: int,
+        picture: Picture,
+        plan: Plan,
+        target: Path,
+        seconds: float,
     ) -> None:
         facts = {
             **picture.facts,
@@ -106,7 +114,7 @@ class Workshop:
         try:
             faults.hit("save")
             recipe.save_png(
-                picture.image, target, recipe.build(request.model, request.inputs, picture.seed, facts, request.recipe)
+                picture.image, target, recipe.build(request.model, inputs, picture.seed, facts, request.recipe)
             )
         except OSError as error:
             raise disk_error(error, str(target.parent)) from error
@@ -176,6 +184,15 @@ class Workshop:
             seconds = real_clock() - began
             self._send(protocol.Loaded(model.id, plan, runner.memory, seconds, report.job))
         return runner
+
+
+def of_number(inputs: dict[str, Any], number: int) -> tuple[dict[str, Any], int]:
+    """The inputs and the seed of picture ``number`` (from 1): each has the next seed, or, where they are to stay near
+    to one seed, the next variation of it."""
+    seed = int(inputs.get("seed", 0))
+    if not inputs.get("variation_strength"):
+        return inputs, (seed + number - 1) % 2**32
+    return {**inputs, "variation_seed": (int(inputs.get("variation_seed") or 0) + number - 1) % 2**32}, seed
 
 
 def is_shared(device: DeviceFacts) -> bool:

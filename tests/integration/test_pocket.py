@@ -57,10 +57,10 @@ def test_the_same_seed_makes_the_same_picture(tmp_path: Path) -> None:
 
 def test_what_the_model_cannot_do_is_said_by_the_name_of_the_input() -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "app", "generate", "x", "--image", str(ROOT / "LICENSE"), "-i", "width=100000"],
+        [sys.executable, "-m", "app", "generate", "x", "-i", f"reference_1={ROOT / 'LICENSE'}", "-i", "width=100000"],
         capture_output=True, text=True, timeout=120, cwd=ROOT, check=False,
     )  # fmt: skip
     assert answer.returncode == 2
-    assert "no input called “image”" in answer.stderr
+    assert "no input called “reference_1”" in answer.stderr
     assert "Width must be a whole number" in answer.stderr
     assert "“100000” was given" in answer.stderr
