@@ -19,6 +19,8 @@ from pathlib import Path
 
 import msgspec
 
+from app.files import is_text
+
 log = logging.getLogger(__name__)
 
 MODELS = "models--"
@@ -187,7 +189,7 @@ def scan(cache: Path) -> Cache:
     About half a millisecond a model.
     """
     try:
-        entries = sorted(os.scandir(cache), key=lambda entry: entry.name)
+        entries = sorted((one for one in os.scandir(cache) if is_text(one.name)), key=lambda entry: entry.name)
     except OSError as error:
         log.info("no cache in %s: %s", cache, error)
         return Cache(str(cache), present=False)
@@ -390,7 +392,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
+            return sorted((entry for entry in found if is_text(entry.name)), key=lambda entry: entry.name)
     except FileNotFoundError:
         return []
     except OSError as error:

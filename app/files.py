@@ -62,3 +62,12 @@ def folder_problem(folder: Path) -> str | None:
             return None
     except OSError as error:
         return os.strerror(error.errno) if error.errno else str(error)
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name can be shown and written down: on Linux names may be bytes that are no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -22,7 +22,7 @@ import msgspec
 
 from app import sources
 from app.background import Background, Post, Progress, StoppedError, Tell, Worker, as_info
-from app.files import write_atomically
+from app.files import is_text, write_atomically
 from app.installed import models_in
 from app.models import INDEX, Models
 from app.paths import Paths
@@ -127,6 +127,8 @@ class Imports:
         own = (self._models.cache, self._paths.data, self._paths.cache)
 
         def work() -> int:
+            if not is_text(str(folder)):
+                raise InvalidInputError(Problem("folder", folder.parent.name, "Its name is no text: rename it."))
             if any(_overlap(folder, other) for other in own):
                 sentence = "The models in this folder are listed already."
                 raise InvalidInputError(Problem("folder", str(folder), sentence))
@@ -153,6 +155,9 @@ class Imports:
     # -- inside --
 
     def _look(self, path: Path) -> Recognised:
+        if not is_text(str(path)):
+            name = path.name.encode(errors="replace").decode()
+            raise AtelierError(ErrorCode.FILE_UNKNOWN, "its name is no text: rename it", file=name)
         if not path.is_dir():
             return self._models.known.file(path)
         if (path / INDEX).is_file() or any(models_in(path)):

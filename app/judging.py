@@ -109,6 +109,9 @@ class Judge:
             return ModelEntry(card, problem=error.info)
         except OSError as error:
             return ModelEntry(card, problem=ErrorInfo(ErrorCode.MODEL_INCOMPLETE, {"model": name, "file": str(error)}))
+        except ValueError as error:  # something in it is not even text; one model must not hide all others
+            facts = {"model": name, "file": folder.name}
+            return ModelEntry(card, problem=ErrorInfo(ErrorCode.MODEL_CORRUPT, dict(facts), str(error)))
         card = ModelCard(
             ref=msgspec.structs.replace(card.ref, revision=commit or info.revision),
             summary=words.summary if words else about.summary,

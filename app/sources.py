@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from app.files import is_text
 from models.recognise import FileKind
 
 log = logging.getLogger(__name__)
@@ -169,7 +170,7 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
+            return sorted((entry for entry in found if is_text(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
         log.info("cannot list %s: %s", folder, error)
         return []

@@ -17,6 +17,7 @@ import msgspec
 
 from app.cache import Blob, Inode, Repo
 from app.cache_removal import orphans
+from app.files import is_text
 from app.installed import Survey
 from app.judging import Thing
 from app.storage_checks import Checks
@@ -193,7 +194,7 @@ def files_of(path: Path, depth: int = 0) -> Iterator[Blob]:
             yield _blob(path, path.stat())
             return
         with os.scandir(path) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+            entries = sorted((entry for entry in found if is_text(entry.name)), key=lambda entry: entry.name)
         for entry in entries:
             if entry.is_dir(follow_symlinks=False) and depth < _DEEPEST:
                 yield from files_of(Path(entry.path), depth + 1)

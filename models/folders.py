@@ -405,7 +405,11 @@ def revision(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in _files(folder):
         facts = file.stat()
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+        digest.update(
+            f"{file.relative_to(folder).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode(
+                errors="surrogateescape"
+            )
+        )
     return digest.hexdigest()[:16]
 
 

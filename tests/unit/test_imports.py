@@ -135,6 +135,8 @@ def test_a_broken_folder_and_what_is_not_there(shop: Shop, wares: Imports, tmp_p
     (broken / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"\xff" * 40)
     assert refusal(shop.ask, wares.add, broken, True, quiet) is ErrorCode.MODEL_CORRUPT
     assert refusal(shop.ask, wares.look, tmp_path / "none.safetensors") is ErrorCode.FOLDER_GONE
+    odd = tmp_path / os.fsdecode(b"caf\xe9.safetensors")
+    assert refusal(shop.ask, wares.add, odd, False, quiet) is ErrorCode.FILE_UNKNOWN
     (tmp_path / "empty").mkdir()
     assert refusal(shop.ask, wares.look, tmp_path / "empty") is ErrorCode.FILE_UNKNOWN
     assert copies(shop) == []

@@ -3,7 +3,9 @@ changed."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -353,3 +355,22 @@ def test_a_file_that_is_not_on_the_list_can_be_asked_for(make: Callable[[], Mode
     assert codes == {
         "hat": ErrorCode.MODEL_UNSUPPORTED, "bad": ErrorCode.MODEL_CORRUPT, "none": ErrorCode.MODEL_NOT_INSTALLED,
     }  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are always text")
+def test_names_that_are_no_text_stop_nothing(
+    make: Callable[[], Models], settings: SettingsStore, hub: Path, tmp_path: Path
+) -> None:
+    """Bytes that are no UTF-8: such files are left out, everything beside them is found and can be written down."""
+    odd = os.fsdecode(b"caf\xe9.safetensors")
+    source = trees.write(tmp_path / "source", {odd: b"lora", "good.safetensors": b"lora 2"})
+    mine = trees.write(tmp_path / "mine", {**trees.pipeline(1), odd: b"x", f"unet/{odd}": b"x"})
+    snapshot = trees.put(hub, "org/a", trees.pipeline(2))
+    (snapshot / odd).write_bytes(b"x")
+    settings.change(sources=(str(source),), model_folders=(str(mine),))
+    models = make()
+    assert [addon.name for addon in models.addons()] == ["good"]
+    assert models.get("org/a").problem is None
+    assert ids(models) == ["pocket", str(mine), "org/a"]
+    assert default_paths().known.stat().st_size > 0
+    assert make().entries() == models.entries()

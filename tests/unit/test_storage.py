@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -578,3 +579,17 @@ def test_folders_that_stood_for_files_now_gone_are_tidied_away(shop: Shop, tmp_p
 def as_note(file: Path) -> bytes:
     facts = file.stat()
     return msgspec.json.encode(skeleton.Note(str(file), facts.st_size, facts.st_mtime_ns))
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are always text")
+def test_files_whose_names_are_no_text_go_with_their_model(shop: Shop, hub: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9.safetensors")
+    for name in ("org/a", "org/b"):
+        (trees.put(hub, name, trees.pipeline(1)) / odd).write_bytes(b"x" * 200)
+    assert shop.verify("org/a").bad == ()
+    assert shop.item("org/a").verified > 0
+    shop.ask(shop.storage.merge, quiet)
+    shop.remove("org/a")
+    assert not (hub / "models--org--a").exists()
+    shop.ask(shop.storage.move, tmp_path / "new", quiet)
+    assert (tmp_path / "new/models--org--b/snapshots" / trees.COMMIT / odd).is_file()
