@@ -140,7 +140,9 @@ class Fetcher:
             with contextlib.ExitStack() as held:
                 for lock in self._cache.locks(self._repo, file):
                     held.enter_context(hold(lock, self._halt, lambda: self._others(file)))
-                if not self._is_here(file, fresh):
+                if self._is_here(file, fresh):
+                    self._cache.tidy(self._repo, file)
+                else:
                     with self._slots.one(self._halt):
                         self._fetch(file)
             self.meter.have(file, file.size)

@@ -18,6 +18,7 @@ import itertools
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from models.errors import AtelierError, ErrorCode
 
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache, as described at https://bford.info/cachedir/\n"
 _COPY_BYTES = 4 << 20
+_STALE_SECONDS = 3600.0
 _numbers = itertools.count(1)
 
 
@@ -120,6 +122,12 @@ class Cache:
             return False
         return True
 
+    def tidy(self, repo: str, file: HubFile) -> None:
+        """Remove what is left of broken-off ways to a blob that is whole now. Its locks are held by the caller."""
+        for path in self.blob(repo, file).parent.glob(f"{blob_name(file)}.*part"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
     # -- locks
 
     def locks(self, repo: str, file: HubFile) -> list[Path]:
@@ -167,14 +175,22 @@ class Cache:
             with contextlib.suppress(OSError):  # somebody else was faster
                 made.rename(snapshot)
             shutil.rmtree(made, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                made.parent.rmdir()
+            self._clear(made.parent)
         # The index last: with it a folder looks like a model.
         self._link_all(repo, snapshot, sorted(files, key=lambda file: file.path == "model_index.json"))
         if revision != commit:
             _write(folder / "refs" / revision, commit)
         _sync(snapshot.parent)
         return snapshot
+
+    def _clear(self, workshop: Path) -> None:
+        """Remove snapshots that were never finished, because their process was killed."""
+        for path in workshop.glob("*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                    shutil.rmtree(path)
+        with contextlib.suppress(OSError):
+            workshop.rmdir()
 
     def _link_all(self, repo: str, folder: Path, files: Iterable[HubFile]) -> None:
         for file in files:

@@ -205,6 +205,21 @@ def test_lost_for_too_long_it_fails_and_keeps_what_came(hub: FakeHub, start: Sta
     assert list(blobs(tmp_path).values()) == [100_000]
 
 
+def test_a_part_goes_when_another_program_was_faster(hub: FakeHub, start: Start, tmp_path: Path) -> None:
+    hub.add("org/m", {"model.safetensors": safetensors(500_000)})
+    hub.throttle = 2_000_000
+    process = start()
+    process.pull("org/m")
+    process.moved(200_000)
+    process.send(protocol.Stop("p"))
+    process.wait_for(protocol.Stopped)
+    hub.throttle = None
+    snapshot_download("org/m", cache_dir=tmp_path / "cache", endpoint=hub.url)
+    process.pull("org/m", "again")
+    assert process.done("again").fetched_bytes == 0
+    assert not list((tmp_path / "cache").rglob("*.part"))
+
+
 # -- what was fetched is what the hub has
 
 
