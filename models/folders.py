@@ -19,7 +19,7 @@ from models.headers import BrokenHeaderError, Header, read_header
 from models.machine import Component, Needs
 from models.pipelines import row
 from models.sizes import native_size, token_area
-from models.skeleton import NOTE, Note, Slice, read_note
+from models.skeleton import NOTE, Note, Slice, is_skeleton, read_note
 from models.skeleton import folder_name as skeleton_name
 
 INDEX = "model_index.json"
@@ -188,7 +188,9 @@ class _Reader:
         """Which file a skeleton stands for, once it is sure that it is still that file."""
         try:
             self._note = note = read_note(self._folder)
-            current = note is None or skeleton_name(Path(note.file)) == self._folder.absolute().name
+            current = note is None or (
+                is_skeleton(self._folder) and skeleton_name(Path(note.file)) == self._folder.absolute().name
+            )
         except FileNotFoundError as error:
             raise self._incomplete(Path(str(error.filename)).name) from error
         except (ValueError, OSError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 NOTE = "single.json"
+_NAME = re.compile(r".+-[0-9a-f]{16}")
 _MADE = "1"
 """Counts up when skeletons are made differently: older ones are then made again."""
 
@@ -70,6 +71,15 @@ def read_note(folder: Path) -> Note | None:
         return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{NOTE}: {error}") from error
+
+
+def is_skeleton(folder: Path) -> bool:
+    """Whether a folder is called as skeletons are.
+
+    Asked before the note's file is looked at: a note from elsewhere could name a file on another computer, and looking
+    at it would already call there.
+    """
+    return _NAME.fullmatch(folder.absolute().name) is not None
 
 
 def folder_name(file: Path) -> str:

@@ -414,3 +414,15 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
         assert headers.read_header(path).parameters == 0 or len(content) > 10
     except BrokenHeaderError:
         return
+
+
+@pytest.mark.parametrize("name", ["model", "model-0123456789abcdef"])
+def test_a_note_of_somebody_elses_is_refused(folder: Path, name: str) -> None:
+    note = {"file": str(folder / "unet" / "x.safetensors"), "size_bytes": 1, "mtime_ns": 1, "allow_pickle": True}
+    moved = folder.rename(folder.with_name(name))
+    (moved / "unet" / "x.safetensors").write_bytes(b"x")
+    for text in (json.dumps(note | {"file": str(moved / "unet" / "x.safetensors")}), "{", "[]"):
+        (moved / "single.json").write_text(text)
+        with pytest.raises(AtelierError) as caught:
+            folders.inspect(moved)
+        assert caught.value.code is ErrorCode.MODEL_CORRUPT
