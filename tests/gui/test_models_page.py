@@ -116,9 +116,22 @@ def test_filters_narrow_and_are_cleared(qtbot, window, page, models) -> None:
     assert uses == {"commercial"}
     assert find(window, "models.filter.use", QAbstractButton).text() == "Commercial use"
     press(qtbot, window, "models.filter.installed")
-    assert set(models.catalog.board.keys()) == {"flux2-klein-4b", "lcm-sdxl", "realesrgan"}
+    assert set(models.catalog.board.keys()) == {"flux2-klein-4b", "lcm-sdxl", "realesrgan"}, "commercial use only"
     press(qtbot, window, "models.filter.clear")
     assert models.catalog.shelved
+
+
+def test_what_is_in_no_catalog_is_found_and_used(qtbot, window, core, page, models) -> None:
+    press(qtbot, window, "models.filter.installed")
+    assert {"repo:pocket", "repo:long", "repo:broken"} <= set(models.catalog.board.keys())
+    click_card(qtbot, window, "repo:pocket")
+    assert core.hub.described == [], "what is here needs no hub"
+    assert primary(window) == "Use"
+    press(qtbot, window, "models.primary")
+    assert window.workspace.create.current == "pocket"
+    window.show_page("models")
+    click_card(qtbot, window, "repo:broken")
+    assert find(window, "models.primary").isHidden()
 
 
 def test_keys_walk_over_the_cards(qtbot, window, page, models) -> None:

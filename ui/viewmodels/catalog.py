@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.events import OffersChanged, SettingsChanged
+from app.events import ModelsChanged, OffersChanged, SettingsChanged
 from app.hub_protocol import Hit, PullSpec
 from app.links import parse_link
 from app.messages import words
 from app.weights import Offer, Status
-from models.catalog.entry import CatalogEntry, Role, Use
+from models.catalog.entry import Role, Use
 from models.errors import ErrorInfo
 from models.machine import Fit
-from ui.i18n import file_size, plural, tr
+from ui.i18n import plural, tr
 from ui.viewmodels.board import BoardModel, CardView, Section
-from ui.viewmodels.offer_words import USES, fit_badge, fit_of, role_icon, role_words, state_words, use_of
+from ui.viewmodels.cards import REPO, hit_card, local_card, local_entry, offer_card
+from ui.viewmodels.offer_words import fit_of, role_words
 from ui.viewmodels.ports import CorePort, WeightsPort
 
 HUB_DELAY_MS = 400
@@ -25,9 +26,6 @@ PATIENCE_MS = 4000
 """How long cards stand grey at the start before the catalog is said to be empty."""
 LEAST_QUERY = 2
 GB = 1_000_000_000
-REPO = "repo:"
-"""Begins the keys of cards that stand for a repository of the hub, not for a catalog entry."""
-
 HELPERS = frozenset({Role.DEPTH, Role.BACKGROUND, Role.CAPTION, Role.SEGMENTATION})
 PARTS = frozenset({Role.VAE, Role.PREVIEW, Role.EMBEDDING, Role.TEXT_ENCODER})
 
@@ -169,6 +167,7 @@ class CatalogVM(QObject):
         self._ends = [
             core.events.subscribe(OffersChanged, self._offers_changed),
             core.events.subscribe(SettingsChanged, self._settings_changed),
+            core.events.subscribe(ModelsChanged, lambda _: None if self.shelved else self._models_changed()),
         ]
         self.refresh()
 
@@ -317,8 +316,24 @@ class CatalogVM(QObject):
             yield Section("link", tr("On the hub"), "", (f"{REPO}{spec.repo}",))
         if offers:
             yield Section("found", tr("In the catalog"), "", tuple(offer.entry.id for offer in offers))
+        others = self._others()
+        if others:
+            yield Section("others", tr("Also on this computer"), tr("Not from the catalog"), others)
         if spec is None and self._may_ask_hub():
             yield self._hub_section()
+
+    def _others(self) -> tuple[str, ...]:
+        """Models that lie here and are in no catalog, as far as query and filters let them through."""
+        if replace(self.filters, installed=False).any:
+            return ()
+        known = {offer.model_id for offer in self._weights.offers.all()}
+        wanted = self.query.lower().split()
+        found = []
+        for entry in self._core.models.entries():
+            text = f"{entry.card.name} {entry.card.id}".lower()
+            if entry.card.id not in known and all(word in text for word in wanted):
+                found.append(f"{REPO}{entry.card.id}")
+        return tuple(found)
 
     def _hub_section(self) -> Section:
         title = tr("On the hub")
@@ -385,6 +400,9 @@ class CatalogVM(QObject):
 
     def _repo_card(self, repo: str) -> CardView:
         hit = self._hits.get(repo)
+        here = local_entry(self._core, repo)
+        if here is not None:
+            return local_card(here)
         if hit is None:
             look = tr("Look at {repo}", repo=repo)
             return CardView(
@@ -403,71 +421,11 @@ class CatalogVM(QObject):
         self.board.forget(event.ids or None)
         self.refresh()
 
+    def _models_changed(self) -> None:
+        self.board.forget(key for key in tuple(self.board.keys()) if key.startswith(REPO))
+        self.refresh()
+
     def _settings_changed(self, event: SettingsChanged) -> None:
         if "offline" in event.names:
             self._forget_hub()
             self.refresh()
-
-
-def offer_card(offer: Offer) -> CardView:
-    entry = offer.entry
-    fit, tone = fit_badge(offer.verdict)
-    state, state_tone, fraction = state_words(offer)
-    badge, badge_tone, _ = USES[entry.licence.use]
-    size = file_size(entry.download_bytes) if entry.download_bytes else ""
-    if not entry.is_model:
-        fit, tone = role_words(entry.role), ""
-    lines = [entry.name, _short(entry.summary), f"{tr(badge)} ({entry.licence.name})"]
-    lines.append(tr("Needs an account of the hub") if entry.gated else "")
-    return CardView(
-        entry.id,
-        role_icon(entry.role),
-        entry.name,
-        entry.summary,
-        fit,
-        tone,
-        size,
-        tr(badge),
-        badge_tone if entry.licence.use is not Use.COMMERCIAL else "",
-        state,
-        state_tone,
-        fraction,
-        "\n".join(line for line in lines if line),
-        locked=entry.gated and not state,
-    )
-
-
-def hit_card(hit: Hit) -> CardView:
-    badge, tone, _ = USES[use_of(hit.licence)]
-    return CardView(
-        f"{REPO}{hit.repo}",
-        "globe",
-        hit.repo.partition("/")[2],
-        tr("by {name}", name=hit.repo.partition("/")[0]),
-        role_words(hit.pipeline_tag) if hit.pipeline_tag else "",
-        "",
-        plural("{n} download", "{n} downloads", hit.downloads),
-        tr(badge) if hit.licence else "",
-        tone if use_of(hit.licence) is not Use.COMMERCIAL else "",
-        tooltip=hit.repo,
-        locked=hit.gated,
-    )
-
-
-def _short(text: str) -> str:
-    return text if len(text) < 240 else text[:239] + "…"
-
-
-def related(entry: CatalogEntry, offers: Iterable[Offer]) -> dict[str, list[CatalogEntry]]:
-    """What goes with ``entry``: few-step versions, what it requires, and add-ons (or models) of its family, by kind."""
-    known = {offer.entry.id: offer.entry for offer in offers}
-    found: dict[str, list[CatalogEntry]] = {
-        "fast": [known[key] for key in entry.fast if key in known],
-        "requires": [known[key] for key in entry.requires if key in known],
-    }
-    taken = {one.id for group in found.values() for one in group}
-    for other in known.values():
-        fits = entry.family in other.fits if entry.is_model else other.is_model and other.family in entry.fits
-        if fits and other.id != entry.id and other.id not in taken:
-            found.setdefault("models" if other.is_model else other.role.value, []).append(other)
-    return {kind: group for kind, group in found.items() if group}

@@ -12,7 +12,7 @@ from models.catalog.entry import CatalogEntry
 from models.families import family_title
 from models.machine import Verdict
 from ui.i18n import day, file_size, number, plural, tr
-from ui.viewmodels.catalog import REPO, related
+from ui.viewmodels.cards import REPO, related
 from ui.viewmodels.offer_words import (
     USES,
     fit_badge,
@@ -24,7 +24,8 @@ from ui.viewmodels.offer_words import (
     role_words,
     use_of,
 )
-from ui.viewmodels.words import ErrorView, error_view
+from ui.viewmodels.ports import EntryPort
+from ui.viewmodels.words import ErrorView, error_view, fit_words
 
 
 @dataclass(frozen=True)
@@ -232,6 +233,26 @@ def repo_details(
         problem=error_view(facts.problem, f"{REPO}{facts.repo}") if facts.problem is not None else None,
         url=repo_url(facts.repo, endpoint),
         repo=facts.repo,
+    )
+
+
+def local_details(entry: EntryPort) -> DetailsView:
+    """A model on this computer that is in no catalog, as its own files tell it."""
+    card = entry.card
+    facts = [(tr("Size"), file_size(card.size_bytes))] if card.size_bytes else []
+    facts += [(tr("Pipeline"), card.pipeline)] if card.pipeline else []
+    facts += [(tr("Licence"), card.licence)] if card.licence else []
+    facts.append((tr("Known as"), card.id))
+    return DetailsView(
+        key=f"{REPO}{card.id}",
+        icon="image",
+        name=card.name or card.id,
+        by=tr("On this computer, not from the catalog"),
+        summary=card.summary,
+        verdict=fit_words(entry.fit),
+        facts=tuple(facts),
+        examples=card.examples,
+        problem=error_view(entry.problem) if entry.problem is not None else None,
     )
 
 

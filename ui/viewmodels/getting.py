@@ -16,7 +16,7 @@ from models.catalog.entry import CatalogEntry, Use
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 from ui.i18n import tr
 from ui.viewmodels.asks import TOKENS_URL, GateAsk, LicenceAsk, gate_words
-from ui.viewmodels.catalog import REPO
+from ui.viewmodels.cards import REPO
 from ui.viewmodels.offer_words import USES, use_of
 from ui.viewmodels.ports import CorePort, WeightsPort
 from ui.viewmodels.words import ErrorView, error_view

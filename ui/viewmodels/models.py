@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
-from app.events import DownloadChanged, EngineChanged, OffersChanged, SettingsChanged
+from app.events import DownloadChanged, EngineChanged, ModelsChanged, OffersChanged, SettingsChanged
 from app.hub_protocol import PullSpec, RepoFacts
 from app.states import DownloadState
 from app.weights import Download, Offer, Status
@@ -16,13 +16,14 @@ from ui.i18n import file_size, tr
 from ui.viewmodels import desktop
 from ui.viewmodels.account import AccountVM
 from ui.viewmodels.asks import Confirm, SignInAsk
-from ui.viewmodels.catalog import REPO, CatalogVM
-from ui.viewmodels.details import DetailsView, offer_details, repo_details
+from ui.viewmodels.cards import REPO, local_entry
+from ui.viewmodels.catalog import CatalogVM
+from ui.viewmodels.details import DetailsView, local_details, offer_details, repo_details
 from ui.viewmodels.downloads import DownloadRow, DownloadsVM, row_of
 from ui.viewmodels.getting import GettingVM
 from ui.viewmodels.imports import ImportsVM
 from ui.viewmodels.offer_words import live
-from ui.viewmodels.ports import CorePort, WeightsPort
+from ui.viewmodels.ports import CorePort, EntryPort, WeightsPort
 from ui.viewmodels.storage import StorageVM
 from ui.viewmodels.words import ErrorView
 
@@ -83,6 +84,7 @@ class ModelsVM(QObject):
             bus.subscribe(DownloadChanged, self._download_moved),
             bus.subscribe(SettingsChanged, lambda e: self._changed() if "offline" in e.names else None),
             bus.subscribe(EngineChanged, lambda _: self._changed()),
+            bus.subscribe(ModelsChanged, lambda _: self._changed() if self._chosen else None),
         ]
 
     def close(self) -> None:
@@ -107,10 +109,15 @@ class ModelsVM(QObject):
         self._chosen = key
         if key.startswith(REPO):
             linked, repo = self.catalog.link(), key.removeprefix(REPO)
-            self.getting.look_at(linked if linked is not None and linked.repo == repo else PullSpec(repo))
+            if self._local(key) is None:
+                self.getting.look_at(linked if linked is not None and linked.repo == repo else PullSpec(repo))
         self._changed()
         if other:
             self.details_changed.emit()
+
+    def _local(self, key: str) -> EntryPort | None:
+        """The model of this computer behind a ``repo:`` key, if it is here already."""
+        return local_entry(self._core, key.removeprefix(REPO))
 
     def choose_file(self, path: str) -> None:
         """Another weight file of the repository that is shown."""
@@ -161,7 +168,9 @@ class ModelsVM(QObject):
         key = self._chosen
         endpoint = self._core.settings.value.hub_endpoint
         if key.startswith(REPO):
-            facts = self.getting.facts(key)
+            facts, here = self.getting.facts(key), self._local(key)
+            if here is not None:
+                return local_details(here)
             if facts is None:
                 return None
             return repo_details(
@@ -210,6 +219,12 @@ class ModelsVM(QObject):
                 return ActionsView(primary, (), self._blocked(), busy, too_large, error=error)
 
     def _repo_actions(self, key: str, busy: str, error: ErrorView | None) -> ActionsView:
+        here = self._local(key)
+        if here is not None:
+            use = ("use_repo", tr("Use"), "arrow-right") if here.problem is None else ("", "", "")
+            show = ("show", tr("Show in storage"), "hard-drive")
+            state = ("", "") if here.problem is not None else (tr("Installed"), "good")
+            return ActionsView(use, (show,), state=state[0], state_tone=state[1])
         facts = self.getting.facts(key)
         if facts is None:
             return ActionsView(busy=busy, error=error)
@@ -286,7 +301,9 @@ class ModelsVM(QObject):
 
     def use_example(self, prompt: str) -> None:
         offer = self._weights.offers.get(self._chosen)
-        if offer is not None and offer.status is Status.INSTALLED:
+        if self._local(self._chosen) is not None:
+            self.use_wanted.emit(self._chosen.removeprefix(REPO), {"prompt": prompt})
+        elif offer is not None and offer.status is Status.INSTALLED:
             self.use(offer, prompt)
         else:
             self.noticed.emit(tr("Download it first; then this prompt can be used in Create."))

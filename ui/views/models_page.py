@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QMenu, QPushButt
 from ui.i18n import tr
 from ui.theme.icons import icon
 from ui.viewmodels.asks import Ask
-from ui.viewmodels.catalog import REPO
+from ui.viewmodels.cards import REPO
 from ui.viewmodels.models import ModelsVM
 from ui.views.catalog_panel import CatalogPanel
 from ui.views.details_panel import WIDTH, DetailsPanel
