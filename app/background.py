@@ -46,6 +46,7 @@ class Background:
         """``post`` brings a function to the owner thread."""
         self._worker = worker
         self._post = post
+        self._closing = threading.Event()
 
     def do(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[ErrorInfo], None]) -> None:
         """Run ``work`` there; its answer, or its error, comes back on the owner thread."""
@@ -67,20 +68,24 @@ class Background:
         self._worker.do(guarded, lambda answer: answer(), broken)
 
     def meter(self, progress: Progress) -> Meter:
-        return Meter(progress, self._post)
+        return Meter(progress, self._post, self._closing)
+
+    def close(self) -> None:
+        """The program ends: whatever tells its progress stops as if its owner had said so."""
+        self._closing.set()
 
 
 class Meter:
     """Carries progress to the owner thread, ten times a second at most. Call it with bytes done and in all."""
 
-    def __init__(self, progress: Progress, post: Post) -> None:
-        self._progress, self._post = progress, post
+    def __init__(self, progress: Progress, post: Post, closing: threading.Event) -> None:
+        self._progress, self._post, self._closing = progress, post, closing
         self._stop = threading.Event()
         self._last = 0.0
 
     def __call__(self, done: int, total: int) -> None:
-        """Raises StoppedError once the owner answered False."""
-        if self._stop.is_set():
+        """Raises StoppedError once the owner answered False, or the program ends."""
+        if self._stop.is_set() or self._closing.is_set():
             raise StoppedError
         now = time.monotonic()
         if now - self._last >= _EVERY or done >= total:

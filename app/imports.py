@@ -58,9 +58,18 @@ class Consent(msgspec.Struct, frozen=True):
 class Imports:
     """The face of ``ui.viewmodels.ports.ImportsPort``. Use it on the owner thread."""
 
-    def __init__(self, settings: SettingsStore, paths: Paths, models: Models, worker: Worker, post: Post) -> None:
+    def __init__(
+        self,
+        settings: SettingsStore,
+        paths: Paths,
+        models: Models,
+        worker: Worker,
+        post: Post,
+        quick: Worker | None = None,
+    ) -> None:
+        """``worker`` copies; ``quick`` looks at files meanwhile (without it they wait for copies to be done)."""
         self._settings, self._paths, self._models = settings, paths, models
-        self._work = Background(worker, post)
+        self._work, self._quick = Background(worker, post), Background(quick or worker, post)
         self._consents = Consents(paths.data / "consents.json")
 
     def look(self, path: Path, then: Then[Recognised], failed: Failed) -> None:
@@ -69,7 +78,7 @@ class Imports:
         Of a folder ``format`` is "diffusers" for a model, or "folder" for one with weight files in it: then ``title``
         is the app it belongs to, if one was recognised, and ``layers`` the number of files. Fails as ``recognise``.
         """
-        self._work.do(lambda: self._look(_whole(path)), then, failed)
+        self._quick.do(lambda: self._look(_whole(path)), then, failed)
 
     def add(
         self, path: Path, copy: bool, progress: Progress, then: Then[str], failed: Failed, allow_pickle: bool = False
@@ -108,7 +117,7 @@ class Imports:
             else:
                 failed(error)
 
-        self._work.do(work, done, stopped)
+        (self._work if copy else self._quick).do(work, done, stopped)
 
     def allow_pickle(self, path: Path) -> None:
         """Record that a person agreed to read this file, as it is now, although it is a pickle."""
@@ -144,13 +153,17 @@ class Imports:
             self._models.refresh()
             then(count)
 
-        self._work.do(work, done, failed)
+        self._quick.do(work, done, failed)
 
     def remove_source(self, folder: str) -> None:
         """Forget a source; its files stay."""
         wanted = {folder, str(_whole(Path(folder)))}
         self._settings.change(sources=tuple(path for path in self._settings.value.sources if path not in wanted))
         self._models.refresh()
+
+    def close(self) -> None:
+        """Stop a copy that is under way; what was copied of it is deleted."""
+        self._work.close()
 
     # -- inside --
 

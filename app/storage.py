@@ -230,6 +230,11 @@ class Storage:
             return
         self._delete_old(Path(note.old), Path(note.new), 0, lambda _: None, lambda error: None)
 
+    def close(self) -> None:
+        """Stop what is under way, so that the threads can end; a move goes on when it is asked for again."""
+        self._quick.close()
+        self._slow.close()
+
     # -- moving, the second half --
 
     def _copied(self, old: Path, new: Path, moved: int, then: Then[int], failed: Failed) -> None:
@@ -249,7 +254,7 @@ class Storage:
         """Only once the settings file on the disk names the new folder: until then a crash leads back to the old."""
 
         def work() -> int:
-            if not _is_written(self._paths.settings, new):
+            if not _is_written(self._paths.settings, new):  # the note sees to it at the next start
                 log.warning("the settings are not written: the old cache stays in %s", old)
                 return moved
             stayed = storage_move.delete_old(old, new)

@@ -74,3 +74,24 @@ def test_progress_is_told_now_and_then_and_can_stop_the_work(loop: LoopDispatche
     stopped_at = answer(loop, background, work)
     assert 0 < stopped_at < 20_000
     assert len(told) <= 5, "not a thousand a second"
+
+
+def test_the_end_of_the_program_stops_the_work(loop: LoopDispatcher) -> None:
+    worker = SerialWorker(loop, "test")
+    background, begun = Background(worker, loop.post), threading.Event()
+    tell, stopped = background.meter(lambda done, total: None), threading.Event()
+
+    def work() -> None:
+        try:
+            while True:
+                begun.set()
+                tell(1, 2)
+                time.sleep(0.001)
+        except StoppedError:
+            stopped.set()
+
+    background.do(work, lambda _: None, lambda _: None)
+    assert begun.wait(10)
+    background.close()
+    worker.finish()
+    assert stopped.is_set()
