@@ -67,8 +67,8 @@ _ERRORS: dict[ErrorCode, Words] = {
     ),
     _C.MODEL_NOT_INSTALLED: Words(
         "The model “{model}” is not on this computer.",
-        "Choose one that is, or give the folder of a model in diffusers layout.",
-        Action.CHOOSE_MODEL,
+        "Get it on the Models page, choose one that is here, or give the folder of a model in diffusers layout.",
+        Action.GET_MODEL,
     ),
     _C.MODEL_INCOMPLETE: Words(
         "A file of the model “{model}” is missing: {file}.",

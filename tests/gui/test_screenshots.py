@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 from ui.screenshots import SCENES, main, render
 
 
-@pytest.mark.parametrize("name", ["running", "error-details", "model-list", "settings"])
+@pytest.mark.parametrize("name", ["running", "error-details", "model-list", "settings", "models-failed", "storage"])
 def test_a_scene_is_rendered(qtbot, tmp_path: Path, name: str) -> None:
     scene = next(scene for scene in SCENES if scene.name == name)
     image = QImage(str(render(scene, "light", tmp_path)))
