@@ -50,12 +50,14 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.rail = Rail()
         self.create_page = CreatePage(workspace)
-        self.models_page = ModelsPage(workspace.models) if workspace.models is not None else None
+        self.models_page = ModelsPage(workspace.models)
         self.settings_page = SettingsPage(workspace.settings, workspace.models)
         self._pages = QStackedWidget()
-        self._names: dict[str, QWidget] = {"create": self.create_page, "settings": self.settings_page}
-        if self.models_page is not None:
-            self._names["models"] = self.models_page
+        self._names: dict[str, QWidget] = {
+            "create": self.create_page,
+            "models": self.models_page,
+            "settings": self.settings_page,
+        }
         self._lay_out()
         self._sheet: ShortcutsSheet | None = None
         self._closing = False
@@ -69,8 +71,7 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self.rail.add("create", tr("Create"), "sparkles", "Ctrl+1")
-        if self.models_page is not None:
-            self.rail.add("models", tr("Models"), "boxes", "Ctrl+2")
+        self.rail.add("models", tr("Models"), "boxes", "Ctrl+2")
         self.rail.add("settings", tr("Settings"), "settings", "Ctrl+,")
         for page in self._names.values():
             self._pages.addWidget(page)
@@ -91,14 +92,12 @@ class MainWindow(QMainWindow):
         workspace.canvas.wanted.connect(self._wanted)
         workspace.canvas.progress_changed.connect(self._progress_changed)
         workspace.canvas.use_wanted.connect(lambda *_: self.show_page("create"))
-        if workspace.models is not None:
-            workspace.models.wanted.connect(self._wanted)
-            workspace.models.use_wanted.connect(lambda *_: self.edit_prompt())
-            workspace.models.downloads.changed.connect(lambda _: self._downloads_changed())
-            self.rail.tray.clicked.connect(lambda: self.show_models("browse"))
-            self.create_page.form.picker.more_wanted.connect(lambda: self.show_models("browse"))
-            self.create_page.form.picker.offer_more = True
-            self._downloads_changed()
+        workspace.models.wanted.connect(self._wanted)
+        workspace.models.use_wanted.connect(lambda *_: self.edit_prompt())
+        workspace.models.downloads.changed.connect(lambda _: self._downloads_changed())
+        self.rail.tray.clicked.connect(lambda: self.show_models("browse"))
+        self.create_page.form.picker.more_wanted.connect(lambda: self.show_models("browse"))
+        self._downloads_changed()
 
     def _add_shortcuts(self) -> None:
         page = self.create_page
@@ -134,23 +133,20 @@ class MainWindow(QMainWindow):
         if name in self._names:
             self._pages.setCurrentWidget(self._names[name])
             self.rail.show_page(name)
-            if name == "models" and self.models_page is not None:
+            if name == "models":
                 self.models_page.opened()
 
     def show_models(self, segment: str) -> None:
         """The Models page with its segment "browse" or "storage"."""
-        if self.models_page is not None:
-            self.show_page("models")
-            self.models_page.show_segment(segment)
+        self.show_page("models")
+        self.models_page.show_segment(segment)
 
     def search_models(self) -> None:
-        if self.models_page is not None:
-            self.show_page("models")
-            self.models_page.search()
+        self.show_page("models")
+        self.models_page.search()
 
     def _downloads_changed(self) -> None:
-        if self.workspace.models is not None:
-            self.rail.tray.show_view(self.workspace.models.downloads.tray())
+        self.rail.tray.show_view(self.workspace.models.downloads.tray())
 
     def _create_or_actual_size(self) -> None:
         """Ctrl+1 leads to the canvas; pressed there, one pixel of the picture becomes one of the screen."""
@@ -172,7 +168,7 @@ class MainWindow(QMainWindow):
 
     def back_out(self) -> None:
         """Esc: leave what is open on the page, then the page, else stop what runs, else put the error away."""
-        if self.page == "models" and self.models_page is not None and self.models_page.back_out():
+        if self.page == "models" and self.models_page.back_out():
             return
         if self.page == "create" and self.create_page.canvas.back_out():
             return
@@ -217,8 +213,7 @@ class MainWindow(QMainWindow):
         self.create_page.canvas.set_background(settings.value("canvas"))
         motion = not (settings.value("reduced_motion") or self.theme.reduced_motion())
         self.create_page.canvas.motion = motion
-        if self.models_page is not None:
-            self.models_page.motion = motion
+        self.models_page.motion = motion
 
     def _engine_changed(self) -> None:
         self.rail.engine.show_engine(self.workspace.engine())
@@ -246,7 +241,7 @@ class MainWindow(QMainWindow):
         if not kind:
             return
         event.acceptProposedAction()
-        if kind == "weights" and self.models_page is not None:
+        if kind == "weights":
             self.show_page("models")
             self.models_page.take(event.mimeData().urls())
             return
@@ -263,7 +258,7 @@ class MainWindow(QMainWindow):
         if event.source() is not None and self.page != "create":
             return None
         weights = any(url.fileName().lower().endswith(WEIGHTS) for url in urls)
-        if self.models_page is not None and (self.page == "models" or weights):
+        if self.page == "models" or weights:
             return "weights", ""
         folders = [url.toLocalFile() for url in urls if url.isLocalFile() and Path(url.toLocalFile()).is_dir()]
         if folders:
@@ -274,7 +269,7 @@ class MainWindow(QMainWindow):
     def _light(self, on: bool) -> None:
         if not on:
             self.create_page.canvas.end_drop()
-        if self.models_page is not None and (not on or self.page == "models"):
+        if not on or self.page == "models":
             self.models_page.light(on)
             if on:
                 return

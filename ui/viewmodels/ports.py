@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar
 
 from app.events import EngineChanged, EventBus
 from app.hub_protocol import Hit, Identity, PullSpec, RepoFacts
@@ -168,7 +168,6 @@ class ImportsPort(Protocol):
     def remove_source(self, folder: str, /) -> None: ...
 
 
-@runtime_checkable
 class WeightsPort(Protocol):
     """The services of the Models page."""
 

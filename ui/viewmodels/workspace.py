@@ -15,7 +15,7 @@ from ui.viewmodels.create import CreateVM
 from ui.viewmodels.dropped import DropVM
 from ui.viewmodels.models import ModelsVM
 from ui.viewmodels.pictures import PictureLoader
-from ui.viewmodels.ports import CorePort, WeightsPort
+from ui.viewmodels.ports import CorePort
 from ui.viewmodels.queue import HeldVM, QueueModel
 from ui.viewmodels.recent import RecentModel, Thumbs
 from ui.viewmodels.settings import SettingsVM
@@ -43,13 +43,12 @@ class Workspace(QObject):
         self.held = HeldVM(core, self)
         self.recent = RecentModel(core, self.thumbs, self)
         self.settings = SettingsVM(core, self)
-        self.models = ModelsVM(core, core, self) if isinstance(core, WeightsPort) else None
+        self.models = ModelsVM(core, core, self)
         self.create.submitted.connect(self.canvas.follow)
         self.create.refused.connect(self.canvas.refuse)
         self.canvas.use_wanted.connect(self.create.use)
-        if self.models is not None:
-            self.canvas.models_wanted.connect(self.models.act)
-            self.models.use_wanted.connect(self._use_model)
+        self.canvas.models_wanted.connect(self.models.act)
+        self.models.use_wanted.connect(self._use_model)
         self._ends = [
             core.events.subscribe(EngineChanged, lambda _: self.engine_changed.emit()),
             core.events.subscribe(TroubleArose, lambda event: self.canvas.report(event.error)),
@@ -72,8 +71,7 @@ class Workspace(QObject):
             end()
         for part in (self.create, self.canvas, self.queue, self.held, self.recent, self.settings):
             part.close()
-        if self.models is not None:
-            self.models.close()
+        self.models.close()
         self.work.close()
         self.drop.close()
         self.loader.close()

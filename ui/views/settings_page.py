@@ -19,7 +19,7 @@ WIDTH = 640
 class SettingsPage(QWidget):
     """Joins ``SettingsVM`` to its rows."""
 
-    def __init__(self, vm: SettingsVM, models: ModelsVM | None = None, parent: QWidget | None = None) -> None:
+    def __init__(self, vm: SettingsVM, models: ModelsVM, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._vm = vm
         self._models = models
@@ -87,9 +87,8 @@ class SettingsPage(QWidget):
         self._folders()
         self._heading(tr("Network"))
         self._switch("offline", tr("Work offline"), tr("Never use the network, whatever is asked for."))
-        if self._models is not None:
-            self.network = NetworkSettings(self._vm, self._models)
-            self._column.addWidget(self.network)
+        self.network = NetworkSettings(self._vm, self._models)
+        self._column.addWidget(self.network)
         self._heading(tr("About"))
         for name, value in self._vm.about():
             line = row(label(name, tone="soft"), None, label(value))

@@ -124,8 +124,6 @@ class ModelPicker(Combo):
         self.setAccessibleName(tr("Model"))
         mark(self, kind="model")
         self._current = ""
-        self._rows: Sequence[Row] = ()
-        self._offer_more = False
         view = QListView(self)
         view.setUniformItemSizes(False)
         view.setMouseTracking(True)
@@ -136,18 +134,7 @@ class ModelPicker(Combo):
         self.setMaxVisibleItems(8)
         self.activated.connect(self._activated)
 
-    @property
-    def offer_more(self) -> bool:
-        """Whether the list ends with a way to the Models page."""
-        return self._offer_more
-
-    @offer_more.setter
-    def offer_more(self, on: bool) -> None:
-        self._offer_more = on
-        self.show_rows(self._rows, self._current)
-
     def show_rows(self, rows: Sequence[Row], chosen: str) -> None:
-        self._rows = rows
         model = QStandardItemModel(self)
         for entry in rows:
             item = QStandardItem(entry.name)
@@ -159,10 +146,9 @@ class ModelPicker(Combo):
             item.setToolTip(entry.tooltip)
             item.setEnabled(entry.usable)
             model.appendRow(item)
-        if self._offer_more:
-            more = QStandardItem(tr("Get more models…"))
-            more.setData(MORE, Role.ID)
-            model.appendRow(more)
+        more = QStandardItem(tr("Get more models…"))
+        more.setData(MORE, Role.ID)
+        model.appendRow(more)
         add = QStandardItem(tr("Add a model folder…"))
         add.setData(ADD, Role.ID)
         model.appendRow(add)
