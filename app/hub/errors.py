@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from models.errors import AtelierError, ErrorCode, ErrorInfo, disk_error, is_disk_error
 
 _TOKEN = re.compile(r"\b(hf|api_org)_[A-Za-z0-9_-]{6,}|(?<=Bearer )\S+")
+_LOGIN = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _QUERY = re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>]*")
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 """Answers after which the same question may be asked again."""
@@ -54,10 +55,10 @@ def hide(secret: str) -> None:
 
 
 def scrub(text: str) -> str:
-    """``text`` without tokens, and without the signatures in addresses."""
+    """``text`` without tokens, and without the names, passwords and signatures in addresses."""
     for secret in _hidden:
         text = text.replace(secret, "***")
-    return _QUERY.sub(r"\1?...", _TOKEN.sub("***", text))
+    return _QUERY.sub(r"\1?...", _LOGIN.sub("***@", _TOKEN.sub("***", text)))
 
 
 def as_info(error: BaseException) -> ErrorInfo:
@@ -97,7 +98,7 @@ def refusal(status: int, headers: Mapping[str, str], endpoint: str, repo: str = 
         return NetError(ErrorCode.REVISION_GONE, detail, repo=repo)
     if code == "EntryNotFound":
         return NetError(ErrorCode.MODEL_INCOMPLETE, detail, model=repo, file=file)
-    if status == 401 and (not repo or "credentials" in message.lower()):
+    if status == 401 and (not repo or re.search("credentials|token", message, re.IGNORECASE)):
         return NetError(ErrorCode.TOKEN_REFUSED, detail, url=tokens)
     if status == 407:
         return NetError(ErrorCode.PROXY_FAILED, detail)
