@@ -151,7 +151,8 @@ def _candidates(tensors: Tensors) -> Iterator[tuple[str, Tensors]]:
 def _transformer(tensors: Tensors) -> tuple[str, str, str] | None:
     for mark in MARKS:
         if all(name in tensors for name in mark.names):
-            return _refined(mark.family, tensors), mark.variant(tensors), mark.layout
+            family = _refined(mark.family, tensors)
+            return family, mark.variant(tensors) if family == mark.family else "", mark.layout
     return None
 
 

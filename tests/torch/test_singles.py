@@ -271,7 +271,13 @@ def test_a_checkpoint_can_be_what_another_file_takes_the_rest_from(
     assert {part.name: part.size_bytes for part in folders.inspect(made).parts if part.files} == parts
 
 
-TRANSFORMERS = {"flux": "flux1", "sd3": "sd3-medium", "qwen_image": "qwen-image", "z_image": "z-image"}
+TRANSFORMERS = {
+    "flux": "flux1",
+    "sd3": "sd3-medium",
+    "qwen_image": "qwen-image",
+    "z_image": "z-image",
+    "pixart": "pixart",
+}
 
 
 @pytest.mark.parametrize("family", TRANSFORMERS)

@@ -129,13 +129,27 @@ def _named(tensors: Tensors, slice_: Slice) -> Tensors:
 
 
 def _diffusers(info: FolderInfo, part: Part, tensors: Tensors, cls: Any, dtype: torch.dtype) -> Any:
-    # The pipeline's folder and the component's name: what diffusers takes for a model with all its parts.
+    if not hasattr(cls, "from_single_file"):
+        return _as_named(part, tensors, cls, dtype)
     options: dict[str, Any] = {}
     if part.quantization == "gguf":
         options["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=dtype)
+    # The pipeline's folder and the component's name: what diffusers takes for a model with all its parts.
     return cls.from_single_file(
         tensors, config=info.folder, subfolder=part.name, dtype=dtype, local_files_only=True, **options
     )
+
+
+def _as_named(part: Part, tensors: Tensors, cls: Any, dtype: torch.dtype) -> Any:
+    """An architecture whose published names diffusers cannot rename, from a file that has diffusers' own."""
+    if part.quantization or not part.single or part.single.layout != "diffusers":
+        raise ValueError(f"{part.class_name} cannot be read in this layout")
+    module = cls.from_config(part.config)
+    lost = sorted(set(module.state_dict()) - tensors.keys())
+    if lost:
+        raise SafetensorError(f"{len(lost)} tensors are not in the file: {lost[0]}...")
+    module.load_state_dict({name: tensor.to(dtype) for name, tensor in tensors.items()}, strict=False, assign=True)
+    return module.to(dtype)
 
 
 def _unpack_odd(module: torch.nn.Module, dtype: torch.dtype) -> None:
