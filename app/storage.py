@@ -127,15 +127,17 @@ class Storage:
         """Delete what is known to be damaged and fetch it, and what is missing, again.
 
         Raises:
-            AtelierError: MODEL_CORRUPT if it did not come from the hub; MODEL_IN_USE, STORAGE_BUSY; or as
+            AtelierError: MODEL_NOT_INSTALLED; MODEL_CORRUPT if it did not come from the hub; MODEL_IN_USE, STORAGE_BUSY; or as
                 ``downloads.start`` does.
         """
         thing = self._models.thing(key)
         repo_id = thing.repo if thing is not None and thing.repo else key
         repo = hub.scan_repo(self._models.cache, repo_id)
+        if repo is None and thing is None:
+            raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=key)
         if repo is None:
-            name = thing.name if thing is not None else key
-            raise AtelierError(ErrorCode.MODEL_CORRUPT, "not from the hub", model=name, file=key)
+            assert thing is not None
+            raise AtelierError(ErrorCode.MODEL_CORRUPT, "not from the hub", model=thing.name, file=key)
         self._need(repo, key, ("move", "merge"))
         aside = [moved for blob in _damaged(repo, self._checks) for moved in _put_aside(blob)]
         try:

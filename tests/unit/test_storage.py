@@ -279,6 +279,18 @@ def test_a_cache_that_cannot_be_written(shop: Shop, hub: Path) -> None:
         hub.chmod(0o755)
 
 
+def test_two_models_whose_names_differ_in_capitals_are_two(shop: Shop, hub: Path) -> None:
+    trees.put(hub, "Org/A", trees.pipeline(1))
+    if (hub / "models--org--a").exists():
+        pytest.skip("this disk takes them for one")
+    trees.put(hub, "org/a", trees.pipeline(2))
+    assert {item.id for item in shop.report().items} == {"pocket", "Org/A", "org/a"}
+    shop.models.refresh()
+    shop.remove("org/a")
+    assert [repo.id for repo in scan(hub).repos] == ["Org/A"]
+    assert shop.models.runnable("org/a")[0].id == "Org/A"
+
+
 # -- checking and repairing --------------------------------------------------------------------------------------------
 
 
@@ -334,6 +346,7 @@ def test_a_repair_that_cannot_start_changes_nothing(shop: Shop, hub: Path) -> No
     assert (snapshot / UNET).is_file()
     shop.downloads.refusal = None
     shop.storage.repair("org/a")
+    assert refusal(shop.storage.repair, "org/none") is ErrorCode.MODEL_NOT_INSTALLED
     assert not payload.exists(), "or the next download would take it from there"
     assert not (snapshot / UNET).exists()
 
