@@ -70,6 +70,7 @@ class CreateVM(QObject):
         self.keep_seed = False
         self.canvas_gate: Callable[[Callable[[], object]], bool] = lambda then: True
         self._has_mask = False
+        self.restoring = False
         self._current = core.settings.value.model
         self._wanted = ""
         self._pick()
@@ -262,7 +263,9 @@ class CreateVM(QObject):
         if any(row.id == model and row.usable for row in self.rows()):
             self.select(model)
         self.keep_seed = keep_seed
+        self.restoring = True
         self.set_values({**canvas_inputs.BLANK, **inputs})
+        self.restoring = False
         self.restored.emit()
 
     def keep_pasted(self, image: QImage) -> str:

@@ -31,9 +31,9 @@ def to_qimage(picture: Image.Image) -> QImage:
 
 def spread(picture: Image.Image, pixels: int) -> Image.Image:
     """Every bright spot grown by ``pixels`` in all directions (an octagon, which is near enough to a circle)."""
-    straight = round(pixels * 0.42)
-    grown = _steps(picture, straight, ((1, 0), (0, 1)))
-    return _steps(grown, max(1, round((pixels - straight) / 1.414)) if pixels > straight else 0, ((1, 1), (1, -1)))
+    slanted = int(pixels * 0.293)
+    grown = _steps(picture, pixels - 2 * slanted, ((1, 0), (0, 1)))
+    return _steps(grown, slanted, ((1, 1), (1, -1)))
 
 
 def _steps(picture: Image.Image, reach: int, ways: tuple[tuple[int, int], ...]) -> Image.Image:

@@ -159,8 +159,12 @@ class WorkVM(QObject):
             return
         values = self._create.values()
         wanted = str(values.get("image") or "")
-        if wanted != self.path:
+        if wanted == self.path:
+            return
+        if self._create.restoring:
             self._load(wanted, str(values.get("mask") or ""), outpaint.from_values(values))
+        else:
+            self._load(wanted, "", outpaint.NONE)
 
     def _restore(self) -> None:
         """Settings came back that mean the picture already here: its mask and frame come back, too."""
