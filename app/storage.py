@@ -127,8 +127,8 @@ class Storage:
         """Delete what is known to be damaged and fetch it, and what is missing, again.
 
         Raises:
-            AtelierError: MODEL_NOT_INSTALLED; MODEL_CORRUPT if it did not come from the hub; MODEL_IN_USE, STORAGE_BUSY; or as
-                ``downloads.start`` does.
+            AtelierError: MODEL_NOT_INSTALLED; MODEL_CORRUPT if it did not come from the hub; MODEL_IN_USE,
+                STORAGE_BUSY; or as ``downloads.start`` does.
         """
         thing = self._models.thing(key)
         repo_id = thing.repo if thing is not None and thing.repo else key
