@@ -180,3 +180,65 @@ def _few(cls: Any) -> dict[str, int]:
     """A base with as few blocks as one can have, and not as many as the file: that is what is read from the file."""
     takes = inspect.signature(cls.__init__).parameters
     return {name: 3 for name in ("num_layers", "num_single_layers", "n_layers") if name in takes}
+
+
+_FEW = {"num_layers": 1, "num_single_layers": 1}
+OWN: list[tuple[str, dict[str, Any], str, str, str]] = [
+    ("FluxTransformer2DModel", {**_FEW, "guidance_embeds": True}, "denoiser", "flux1", ""),
+    ("FluxTransformer2DModel", _FEW, "denoiser", "flux1", "schnell"),
+    ("FluxTransformer2DModel", {**_FEW, "in_channels": 384, "guidance_embeds": True}, "denoiser", "flux1", "fill"),
+    ("Flux2Transformer2DModel", _FEW, "denoiser", "flux2", ""),
+    ("Flux2Transformer2DModel", {**_FEW, "num_attention_heads": 24}, "denoiser", "flux2-klein-4b", ""),
+    ("Flux2Transformer2DModel", {**_FEW, "num_attention_heads": 32}, "denoiser", "flux2-klein-9b", ""),
+    ("Flux3Transformer2DModel", {}, "denoiser", "flux3", ""),
+    ("QwenImageTransformer2DModel", {"num_layers": 1}, "denoiser", "qwen-image", ""),
+    ("QwenImage21Transformer2DModel", {"num_layers": 1}, "denoiser", "qwen-image-21", ""),
+    ("ZImageTransformer2DModel", {"n_layers": 1}, "denoiser", "z-image", ""),
+    ("ChromaTransformer2DModel", _FEW, "denoiser", "chroma", ""),
+    ("SD3Transformer2DModel", {"num_layers": 2}, "denoiser", "sd3-medium", ""),
+    (
+        "SD3Transformer2DModel",
+        {"num_layers": 2, "qk_norm": "rms_norm", "dual_attention_layers": (0, 1)},
+        "denoiser",
+        "sd35-medium",
+        "",
+    ),
+    ("SD3Transformer2DModel", {"num_layers": 2, "qk_norm": "rms_norm"}, "denoiser", "sd35-large", ""),
+    ("SanaTransformer2DModel", {"num_layers": 1}, "denoiser", "sana", ""),
+    ("PixArtTransformer2DModel", {"num_layers": 1}, "denoiser", "pixart", ""),
+    ("Lumina2Transformer2DModel", {"num_layers": 1}, "denoiser", "lumina2", ""),
+    ("AuraFlowTransformer2DModel", {}, "denoiser", "auraflow", ""),
+    ("Krea2Transformer2DModel", {}, "denoiser", "krea2", ""),
+    ("ErnieImageTransformer2DModel", {}, "denoiser", "ernie-image", ""),
+    ("LongCatImageTransformer2DModel", _FEW, "denoiser", "longcat", ""),
+    ("GlmImageTransformer2DModel", {"num_layers": 1}, "denoiser", "glm-image", ""),
+    ("OvisImageTransformer2DModel", _FEW, "denoiser", "ovis", ""),
+    ("HunyuanImageTransformer2DModel", {}, "denoiser", "hunyuan-image", ""),
+    ("BriaTransformer2DModel", _FEW, "denoiser", "bria", ""),
+    ("Ideogram4Transformer2DModel", {}, "denoiser", "ideogram4", ""),
+    ("WanTransformer3DModel", {"num_layers": 1}, "denoiser", "wan", ""),
+    ("Kandinsky5Transformer3DModel", {}, "denoiser", "kandinsky", ""),
+    ("StableCascadeUNet", {}, "denoiser", "cascade", "prior"),
+    ("ControlNetModel", {"cross_attention_dim": 768}, "controlnet", "sd15", ""),
+    ("FluxControlNetModel", _FEW, "controlnet", "flux1", ""),
+    ("SD3ControlNetModel", {"num_layers": 1}, "controlnet", "sd3-medium", ""),
+    ("QwenImageControlNetModel", {"num_layers": 1}, "controlnet", "qwen-image", ""),
+    ("T2IAdapter", {}, "controlnet", "sd15", "t2i-adapter"),
+    ("AutoencoderKL", {}, "vae", "sd15", ""),
+    ("AutoencoderTiny", {}, "vae", "sd15", "taesd"),
+    ("AutoencoderKLFlux2", {}, "vae", "flux2", ""),
+    ("AutoencoderKLQwenImage", {}, "vae", "qwen-image", ""),
+    ("AutoencoderKLQwenImage21", {}, "vae", "qwen-image-21", ""),
+    ("AutoencoderDC", {}, "vae", "sana", ""),
+]
+
+
+@pytest.mark.parametrize(("class_name", "options", "kind", "family", "variant"), OWN)
+def test_diffusers_own_names_are_known(
+    class_name: str, options: dict[str, Any], kind: str, family: str, variant: str
+) -> None:
+    with torch.device("meta"):
+        model = getattr(diffusers, class_name)(**options)
+    found = find({key: Tensor("bfloat16", tuple(tensor.shape)) for key, tensor in model.state_dict().items()})
+    assert (found.kind.value, found.family, found.variant) == (kind, family, variant)
+    assert kind != "denoiser" or found.layout in ("diffusers", "original")
