@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable
+from itertools import count
 from typing import Any, TypeVar
 
 import msgspec
@@ -103,11 +104,13 @@ class Api:
             AtelierError: also REPO_HOSTILE when it has more than ``limit`` bytes, CHECKSUM_WRONG.
         """
 
+        tries = count(1)
+
         def check(body: bytes) -> None:
             taken = hasher(file)
             taken.update(body)
             if taken.hexdigest() != (file.sha256 or file.git_sha1):
-                raise NetError(ErrorCode.CHECKSUM_WRONG, again=True, file=file.path)
+                raise NetError(ErrorCode.CHECKSUM_WRONG, again=next(tries) == 1, file=file.path)
 
         return self._get(self.address(repo, commit, file.path), repo, limit=limit, file=file.path, check=check)[0]
 
