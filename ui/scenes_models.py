@@ -24,7 +24,6 @@ def _page(core: DemoCore, window: MainWindow) -> ModelsVM:
     core.ready()
     window.show_page("models")
     models = window.workspace.models
-    assert models is not None
     models.storage.now = lambda: WHEN
     return models
 
@@ -198,7 +197,6 @@ def cancel(core: DemoCore, window: MainWindow) -> None:
 def imports(core: DemoCore, window: MainWindow) -> None:
     models_page = window.models_page
     _page(core, window)
-    assert models_page is not None
     folder = core.paths.cache / "ComfyUI"
     folder.mkdir(exist_ok=True)
     names = (
@@ -213,7 +211,6 @@ def imports(core: DemoCore, window: MainWindow) -> None:
 
 def dropping(core: DemoCore, window: MainWindow) -> None:
     _page(core, window)
-    assert window.models_page is not None
     window.models_page.light(True)
 
 
