@@ -101,8 +101,7 @@ class Storage:
                 log.info("the check of %s was stopped", key)
             lost = thing.problem if thing is not None else None
             if lost is not None and lost.code is ErrorCode.MODEL_INCOMPLETE:
-                missing = BadFile(str(lost.facts.get("file", "")), "missing")
-                outcome.bad += [missing] if missing not in outcome.bad else []
+                outcome.bad += _not_even_linked(str(lost.facts.get("file", "")), outcome.bad)
             return CheckReport(key, outcome.files, outcome.bytes, outcome.unknown, tuple(outcome.bad))
 
         self._run(self._slow, "verify", work, then, failed)
@@ -413,7 +412,15 @@ def _wish(thing: Thing | None, repo: Repo) -> tuple[str, PullSpec | None]:
 
 
 def _is_listed(revision: Revision, lost: ErrorInfo) -> bool:
-    return any(file.path == lost.facts.get("file") for file in revision.files)
+    """Whether what is lost (a file, or all that a component is made of) still has its links."""
+    name = str(lost.facts.get("file", ""))
+    return any(file.blob is None and (file.path == name or file.path.startswith(f"{name}/")) for file in revision.files)
+
+
+def _not_even_linked(name: str, bad: list[BadFile]) -> list[BadFile]:
+    """What the model needs and the listing of its files does not know: a file, or a component."""
+    known = any(file.path == name or file.path.startswith(f"{name}/") for file in bad)
+    return [] if known else [BadFile(name, "missing")]
 
 
 def _literal(path: str) -> str:
