@@ -19,7 +19,6 @@ from models.families import family_of
 from models.folders import FolderInfo
 from models.machine import DeviceFacts
 from models.recognise import FileKind, Recognised
-from models.schemas import schema_of
 
 EMBEDDED = "pocket"
 INDEX = "model_index.json"
@@ -104,7 +103,7 @@ class Judge:
         card = ModelCard(ModelRef(model_id, name, "diffusers", str(folder), commit))
         try:
             info = self._known.folder(folder, name, stamp)
-            schema = schema_of(info)
+            schema = self._known.schema(info)
         except AtelierError as error:
             return ModelEntry(card, problem=error.info)
         except OSError as error:

@@ -18,9 +18,11 @@ import msgspec
 
 from app.files import write_atomically
 from models import folders, recognise
+from models.box import BoxSchema
 from models.errors import AtelierError, ErrorInfo
 from models.folders import FolderInfo
 from models.recognise import Recognised
+from models.schemas import schema_of
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Known:
         self._lock = threading.Lock()
         self._notes = self._read()
         self._changed = False
+        self._schemas: dict[str, tuple[FolderInfo, BoxSchema]] = {}
 
     def folder(self, folder: Path, name: str, stamp: str = "") -> FolderInfo:
         """``models.folders.inspect``, remembered. ``stamp`` changes when the folder does; empty: it is worked out.
@@ -79,6 +82,14 @@ class Known:
             assert note.error is not None
             raise AtelierError.from_info(note.error)
         return note.info
+
+    def schema(self, info: FolderInfo) -> BoxSchema:
+        """``models.schemas.schema_of``, made once for what ``folder`` returned. Raises as that."""
+        key = f"{info.folder}\0{info.name}"
+        made = self._schemas.get(key)
+        if made is None or made[0] is not info:
+            made = self._schemas[key] = (info, schema_of(info))
+        return made[1]
 
     def file(self, path: Path) -> Recognised:
         """``models.recognise.recognise``, remembered.
