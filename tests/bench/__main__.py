@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import engine, weights, window
+from tests.bench import canvas_engine, engine, weights, window
 from tests.bench.measure import Measure
 
 
@@ -18,7 +18,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     few = max(3, options.rounds // 3)
-    measures: list[Measure] = [*window.measure(few), *weights.measure(few), *engine.measure(options.rounds)]
+    measures: list[Measure] = [
+        *window.measure(few),
+        *weights.measure(few),
+        *engine.measure(options.rounds),
+        *canvas_engine.measure(few),
+    ]
     for one in measures:
         mark = "ok  " if one.kept else "OVER"
         print(f"{mark} {one.name:<30} {one.value:8.3f} {one.unit:<14} (at most {one.limit:g})  {one.facts}")

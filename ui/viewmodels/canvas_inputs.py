@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from models import canvas, ways
 from models.box import BoxSchema
 from ui.i18n import tr
 from ui.viewmodels.outpaint import NAMES as EXTENDS
@@ -44,9 +45,11 @@ def hidden(schema: BoxSchema | None, values: Mapping[str, Any], has_mask: bool) 
 def why_not(entry: EntryPort | None, name: str) -> str:
     """A sentence on why the model has no input ``name``."""
     model = entry.card.name if entry is not None else tr("This model")
-    known = getattr(entry, "why_not", None)
-    if isinstance(known, dict) and known.get(name):
-        return tr(str(known[name]))
+    pipeline = entry.card.pipeline if entry is not None else ""
+    if pipeline:
+        known = canvas.why_not(ways.taking(pipeline), pipeline).get(name, "")
+        if known:
+            return tr(known).replace("This model", model, 1)
     if name.startswith("reference"):
         return tr("{model} takes no reference pictures.", model=model)
     if name == "mask":

@@ -18,7 +18,7 @@ from app.jobs import Job
 from app.states import JobState
 from models.box import BoxSchema
 from models.errors import AtelierError, ErrorInfo, InvalidInputError
-from models.inputs import Kind
+from models.inputs import MISSING, Kind
 from ui.i18n import duration, gigabytes, tr
 from ui.state import WindowState
 from ui.viewmodels import canvas_inputs
@@ -173,7 +173,9 @@ class CreateVM(QObject):
         examples = entry.card.examples
         if examples and "prompt" in schema and not values.get("prompt"):
             values["prompt"] = examples[0]
-        values.update({spec.name: None for spec in schema.inputs if spec.kind is Kind.SEED})
+        values.update(
+            {spec.name: None for spec in schema.inputs if spec.kind is Kind.SEED or values[spec.name] is MISSING}
+        )
         return values
 
     def box(self) -> BoxSchema | None:

@@ -101,14 +101,14 @@ def _level(tile: QImage) -> int | None:
 
 
 class Mask(QObject):
-    """``changed`` carries what has to be painted anew, in pixels of the picture."""
+    """``changed`` carries what has to be painted anew, in pixels of the picture. Memory is taken by the first touch."""
 
     changed = Signal(QRect)
 
     def __init__(self, width: int, height: int, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.image = QImage(width, height, QImage.Format.Format_Grayscale8)
-        self.image.fill(0)
+        self.size = (width, height)
+        self._image: QImage | None = None
         self.revision = 0
         self._before: dict[tuple[int, int], QImage] = {}
         self._brush = Brush()
@@ -120,8 +120,20 @@ class Mask(QObject):
         self._later.timeout.connect(lambda: self._paint_waiting(BUDGET_SECONDS))
 
     @property
-    def size(self) -> tuple[int, int]:
-        return self.image.width(), self.image.height()
+    def image(self) -> QImage:
+        if self._image is None:
+            self._image = QImage(*self.size, QImage.Format.Format_Grayscale8)
+            self._image.fill(0)
+        return self._image
+
+    @image.setter
+    def image(self, image: QImage) -> None:
+        self._image = image
+
+    @property
+    def touched_image(self) -> QImage | None:
+        """The image, unless nothing was ever painted."""
+        return self._image
 
     @property
     def stroking(self) -> bool:
@@ -131,6 +143,8 @@ class Mask(QObject):
         """Nothing is chosen; takes a few milliseconds on very large pictures."""
         from PIL import Image  # comes with the first mask, not with the window
 
+        if self._image is None:
+            return True
         pixels: Any = self.image.constBits()  # not a copy
         return Image.frombuffer("L", self.size, pixels, "raw", "L", self.image.bytesPerLine(), 1).getbbox() is None
 

@@ -17,7 +17,7 @@ ASPECTS = ((1, 1), (4, 3), (3, 2), (16, 9), (21, 9), (3, 4), (2, 3), (9, 16))
 
 @dataclass(frozen=True)
 class Limit:
-    """What one of the four inputs takes: a multiple of ``step`` up to ``most``."""
+    """What one of the four inputs takes: edges are dragged in multiples of ``step`` up to ``most``."""
 
     step: int = 1
     most: int = 0
@@ -31,7 +31,7 @@ def limits(schema: BoxSchema | None) -> tuple[Limit, ...]:
             found.append(Limit())
             continue
         about = schema[name].about
-        step = int(about.multiple_of or 1)
+        step = int(about.multiple_of or about.step or 1)
         found.append(Limit(step, int(about.le if about.le is not None else 4096) // step * step))
     return tuple(found)
 

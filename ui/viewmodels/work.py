@@ -233,7 +233,7 @@ class WorkVM(QObject):
         self.go_to(state, tell=False)
 
     def state(self) -> _State:
-        return _State(self.path, self.opened, self.mask.image if self.mask is not None else None, self.extents)
+        return _State(self.path, self.opened, self.mask_image(), self.extents)
 
     def go_to(self, state: _State, tell: bool = True) -> None:
         """Make the canvas what it was; ``tell`` the form, too."""
@@ -243,12 +243,12 @@ class WorkVM(QObject):
             self._set_mask(None)
         elif self.mask is None or self.mask.size != self.size:
             self._set_mask(Mask(*self.size, self))
-        if self.mask is not None and state.mask is not self.mask.image:
+        if self.mask is not None and state.mask is not self.mask.touched_image:
             image = state.mask
             if image is not None and (image.width(), image.height()) == self.size:
                 self.mask.replace(image)
             else:
-                self.mask.fill(0)
+                self._set_mask(Mask(*self.size, self))
         self._set_extents(state.extents)
         if tell and another:
             self._ticket += 1
@@ -286,7 +286,8 @@ class WorkVM(QObject):
         return self.mask is not None
 
     def mask_image(self) -> QImage | None:
-        return self.mask.image if self.mask is not None else None
+        """What was painted; None before the first touch."""
+        return self.mask.touched_image if self.mask is not None else None
 
     def set_brush(self, **changes: Any) -> None:
         self.brush = replace(self.brush, **changes)
