@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import canvas_engine, engine, weights, window
+from tests.bench import canvas_engine, canvas_ui, engine, weights, window
 from tests.bench.measure import Measure
 
 
@@ -20,6 +20,7 @@ def main() -> int:
     few = max(3, options.rounds // 3)
     measures: list[Measure] = [
         *window.measure(few),
+        *canvas_ui.measure(few),
         *weights.measure(few),
         *engine.measure(options.rounds),
         *canvas_engine.measure(few),
