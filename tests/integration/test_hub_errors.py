@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from app import hub_protocol as protocol
 from app.hub_protocol import PullSpec
@@ -15,7 +16,6 @@ from models.errors import ErrorCode, ErrorInfo
 from tests.fakehub import FakeHub, Fault
 from tests.integration.hub import HubProcess, Start, safetensors, small_model
 
-NOBODY_TRUSTS = Path(__file__).parents[1] / "data/nobody_trusts.pem"
 
 
 def closed_port() -> int:
@@ -76,8 +76,9 @@ def test_a_proxy_that_refuses(hub: FakeHub, start: Start) -> None:
 
 
 @every_way
-def test_a_certificate_nobody_trusts(start: Start, way: Way) -> None:
-    with FakeHub(certificate=NOBODY_TRUSTS) as hub:
+def test_a_certificate_nobody_trusts(start: Start, way: Way, tmp_path: Path) -> None:
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "mine.pem"))
+    with FakeHub(certificate=tmp_path / "mine.pem") as hub:
         hub.add("org/m", small_model())
         look(way(start(endpoint=hub.url)), ErrorCode.TLS_FAILED, host=hub.url.removeprefix("https://"))
 
