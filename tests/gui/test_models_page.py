@@ -152,6 +152,34 @@ def test_keys_walk_over_the_cards(qtbot, window, page, models) -> None:
     assert page.details.isVisible()
 
 
+def test_the_card_stays_in_sight_when_its_details_open(qtbot, window, page) -> None:
+    click_card(qtbot, window, "kolors")
+    view = board(window)
+    assert view.viewport().rect().contains(view.visualRect(view.currentIndex()).center())
+
+
+def test_an_answer_of_the_hub_does_not_move_what_is_looked_at(qtbot, window, core, page, models) -> None:
+    core.weights.hold()
+    models.catalog.set_query("xl")
+    models.catalog.search_hub()
+    view = board(window)
+    view.setFocus()
+    view.setCurrentIndex(view.model().index(5))
+    core.weights.release()
+    assert len(models.catalog.board.sections()) == 3
+    qtbot.waitUntil(lambda: view.currentIndex().row() == 5)
+
+
+def test_cards_are_a_list_to_screen_readers(window, page) -> None:
+    from PySide6.QtGui import QAccessible
+
+    view = board(window)
+    spoken = QAccessible.queryAccessibleInterface(view)
+    assert spoken.role() is QAccessible.Role.List
+    assert spoken.childCount() == view.model().rowCount()
+    assert spoken.child(0).text(QAccessible.Text.Name).startswith("FLUX.2 klein 4B, Installed, Runs fast, 8.4 GB")
+
+
 def test_a_shelf_unfolds(qtbot, window, page, models) -> None:
     view = board(window)
     placed = view._placed[0]

@@ -1,6 +1,7 @@
 """Cards in sections: a grid that lays out by arithmetic and paints only what is seen, so that ten thousand are light.
 
-It is an item view, so selection, keys and screen readers work as in any list; the model gives the sections.
+It is a list view, so selection, keys and screen readers work as in any list, but places and paints its items itself;
+the model gives the sections.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from PySide6.QtCore import (
+    QAbstractItemModel,
     QEvent,
     QItemSelection,
     QItemSelectionModel,
@@ -18,10 +20,19 @@ from PySide6.QtCore import (
     QRect,
     QRectF,
     Qt,
+    QTimer,
     Signal,
 )
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QRegion, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from ui.i18n import tr
 from ui.theme import current, tokens
@@ -83,7 +94,7 @@ class CardDelegate(QStyledItemDelegate):
             paint_card(painter, QRectF(option.rect), card, option.font, hover, chosen, focus)
 
 
-class CardBoard(QAbstractItemView):
+class CardBoard(QListView):
     """``opened`` carries a card's key, ``more_wanted`` the id of a section whose heading's button was pressed."""
 
     opened = Signal(str)
@@ -95,6 +106,8 @@ class CardBoard(QAbstractItemView):
         self._key_role = key_role
         self._ask = sections
         self._placed: list[_Placed] = []
+        self._kept = ""
+        self._first: tuple[str, ...] = ()
         self._columns, self._width, self._height = 1, LEAST_WIDTH, 0
         self._hover = QPersistentModelIndex()
         self.setObjectName("models.list")
@@ -117,14 +130,35 @@ class CardBoard(QAbstractItemView):
 
     # where things stand
 
+    def setModel(self, model: QAbstractItemModel | None) -> None:  # noqa: N802
+        super().setModel(model)
+        if model is not None:
+            model.modelAboutToBeReset.connect(self._keep_place)
+
+    def _keep_place(self) -> None:
+        """Note what is current and first: an answer that adds a section below must not move what is looked at."""
+        now = self.currentIndex()
+        self._kept = str(now.data(self._key_role)) if now.isValid() else ""
+        self._first = self._placed[0].section.keys if self._placed else ()
+
     def reset(self) -> None:
         super().reset()
         self._place()
-        self.verticalScrollBar().setValue(0)
+        if not self._placed or self._placed[0].section.keys != self._first:
+            self.verticalScrollBar().setValue(0)
+        elif self._kept:
+            QTimer.singleShot(0, self, self._restore)  # the selection is reset after the view
+
+    def _restore(self) -> None:
+        if self._kept in self._first and not self.currentIndex().isValid():
+            row = self._placed[0].section.start + self._first.index(self._kept)
+            keep = QItemSelectionModel.SelectionFlag.NoUpdate
+            self.selectionModel().setCurrentIndex(self.model().index(row, 0), keep)
 
     def _place(self) -> None:
         """Work out columns and the sections' places; costs nothing per card."""
         room = max(LEAST_WIDTH, self.viewport().width() - 2 * EDGE)
+        before = self._columns
         self._columns = max(1, (room + GAP) // (LEAST_WIDTH + GAP))
         self._width = (room - GAP * (self._columns - 1)) // self._columns
         top, placed = 4, []
@@ -140,6 +174,9 @@ class CardBoard(QAbstractItemView):
         bar = self.verticalScrollBar()
         bar.setPageStep(self.viewport().height())
         bar.setRange(0, max(0, self._height - self.viewport().height()))
+        now = self.currentIndex()
+        if before != self._columns and now.isValid() and self.selectionModel().isSelected(now):
+            self.scrollTo(now)  # the details took room: the card they belong to stays in sight
         self.viewport().update()
 
     def _section_of(self, row: int) -> _Placed | None:
@@ -204,8 +241,11 @@ class CardBoard(QAbstractItemView):
         if index.isValid():
             self.selectionModel().select(index, command)
 
+    def doItemsLayout(self) -> None:  # noqa: N802
+        """In place of the list's own, which would ask for the size of every row."""
+        self._place()
+
     def updateGeometries(self) -> None:  # noqa: N802
-        super().updateGeometries()
         self._place()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
