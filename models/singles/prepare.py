@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,10 @@ from models.skeleton import NOTE, Note, folder_name, read_note
 Base = Callable[[str], Path | None]
 """The folder of an installed model of a family that can give the parts a file lacks; None when there is none."""
 
+_BEGUN = ".making-"
+_ABANDONED = 3600
+"""Seconds after which an unfinished skeleton is nobody's: making one takes less than one."""
+
 
 def prepare(path: Path, recognised: Recognised, cache: Path, base: Base, allow_pickle: bool = False) -> Path:
     """The skeleton of a checkpoint or denoiser, made under ``cache`` unless it is there already.
@@ -47,10 +53,11 @@ def prepare(path: Path, recognised: Recognised, cache: Path, base: Base, allow_p
         raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=path.stem, pipeline=recognised.kind.value)
     if recognised.format == "pickle" and not allow_pickle:
         raise AtelierError(ErrorCode.MODEL_NEEDS_PICKLE, model=path.stem, file=path.name)
+    allow_pickle = allow_pickle and recognised.format == "pickle"
     path = path.absolute()
     folder = cache / folder_name(path)
     if not _is_current(folder, allow_pickle):
-        _write(folder, _Maker(path, recognised, base, allow_pickle))
+        _write(folder, _Maker(path, recognised, base, allow_pickle), allow_pickle)
     return folder
 
 
@@ -62,12 +69,16 @@ def _is_current(folder: Path, allow_pickle: bool) -> bool:
     return note is not None and note.allow_pickle == allow_pickle and (not note.base or Path(note.base).is_dir())
 
 
-def _write(folder: Path, maker: _Maker) -> None:
+def _write(folder: Path, maker: _Maker, allow_pickle: bool) -> None:
     """Make the skeleton beside its place and move it there, so that one that is there is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    _sweep(folder.parent)
+    made = Path(tempfile.mkdtemp(prefix=_BEGUN, dir=folder.parent))
     try:
         maker.make(made)
+        if _is_current(folder, allow_pickle):  # another process was faster, with the same result
+            shutil.rmtree(made, ignore_errors=True)
+            return
         if folder.exists():
             os.replace(folder, made / ".old")
         made.chmod(0o755)
@@ -76,6 +87,14 @@ def _write(folder: Path, maker: _Maker) -> None:
         shutil.rmtree(made, ignore_errors=True)
         raise
     shutil.rmtree(folder / ".old", ignore_errors=True)
+
+
+def _sweep(cache: Path) -> None:
+    """Delete what a process that was killed had begun; younger ones may be at work."""
+    for begun in cache.glob(f"{_BEGUN}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - begun.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(begun, ignore_errors=True)
 
 
 def _move(made: Path, folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,27 @@ def test_a_skeleton_is_made_once_and_takes_little_room(
     assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 3_000_000
     assert [made.name for made in tmp_path.iterdir()] == [folder.name]
     assert schema_from_folder(folder)["width"].default == 64
+
+
+def test_what_a_killed_process_had_begun_is_swept_away(
+    singles: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> None:
+    old, young = tmp_path / ".making-old", tmp_path / ".making-young"
+    for begun in (old, young):
+        (begun / "unet").mkdir(parents=True)
+    os.utime(old, (1, 1))
+    prepare(singles("sd15")[0], recognise(singles("sd15")[0]), tmp_path, nothing)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_two_at_once_make_one(singles: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> None:
+    path = singles("sd15")[0]
+    found = recognise(path)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: prepare(path, found, tmp_path, nothing), range(8)))
+    assert len(set(made)) == 1
+    assert [folder.name for folder in tmp_path.iterdir()] == [made[0].name]
+    folders.inspect(made[0])
 
 
 def test_a_changed_file_gets_another_skeleton_and_the_old_one_is_not_believed(
