@@ -102,7 +102,7 @@ class Core:
             self.settings, paths, self.models, self._looker, self._mover, dispatcher.post, self.downloads,
             self._needed, self._store.last_used,
         )  # fmt: skip
-        self.imports = Imports(self.settings, paths, self.models, self._mover, dispatcher.post)
+        self.imports = Imports(self.settings, paths, self.models, self._mover, dispatcher.post, self._looker)
         self.models.allow(self.imports.allowed)
         self.downloads.resolve = self.offers.wanted
         self.downloads.arrived = self._arrived
@@ -123,12 +123,14 @@ class Core:
         self._take_over(self._dead_sessions())
         self.engine.start()
         if self.origin == "window":
+            self.storage.resume()
             self.models.refresh()
             if self.settings.value.preload:
                 self.preload(self.settings.value.model)
 
     def look(self) -> None:
         """Look at what is on the disk, without an engine: for commands that run no model."""
+        self.storage.resume()
         self.models.refresh()
         self.offers.refresh()
 
@@ -156,6 +158,8 @@ class Core:
         self.downloads.close()
         self.queue.close()
         self.engine.stop()
+        self.storage.close()
+        self.imports.close()
         self._looker.finish()
         self._mover.finish()
         self._disk.finish()

@@ -86,6 +86,11 @@ class Downloads:
         """Oldest first; ended ones until they are dismissed."""
         return list(self._known.values())
 
+    def unfinished(self) -> list[Download]:
+        """Those of this program and of all others that may still go on."""
+        others = [download for download, _, _ in self._store.downloads() if download.id not in self._known]
+        return [download for download in (*self._known.values(), *others) if not download.ended]
+
     def get(self, key: str) -> Download | None:
         return self._known.get(key)
 

@@ -45,6 +45,7 @@ class DownloadsLike(Protocol):
     """What storage asks of downloads."""
 
     def all(self) -> list[Download]: ...
+    def unfinished(self) -> list[Download]: ...
     def start(self, model: str, /, spec: PullSpec | None = None) -> Download: ...
 
 
@@ -318,7 +319,7 @@ class Storage:
 
     def _wanted(self) -> frozenset[str]:
         """Repositories with a download that may go on."""
-        return frozenset(download.spec.repo.casefold() for download in self._downloads.all() if not download.ended)
+        return frozenset(download.spec.repo.casefold() for download in self._downloads.unfinished())
 
     def _need(self, repo: Repo | None, key: str, unless: tuple[str, ...]) -> None:
         """Raise STORAGE_BUSY or MODEL_IN_USE if ``key`` must not be changed now."""

@@ -50,6 +50,9 @@ class Downloads:
         self.rows: list[Download] = []
         self.refusal: AtelierError | None = None
 
+    def unfinished(self) -> list[Download]:
+        return [download for download in self.all() if not download.ended]
+
     def all(self) -> list[Download]:
         return list(self.rows)
 

@@ -17,7 +17,6 @@ from tests.fakehub import FakeHub, Fault
 from tests.integration.hub import HubProcess, Start, safetensors, small_model
 
 
-
 def closed_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

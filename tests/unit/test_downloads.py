@@ -260,6 +260,17 @@ def test_a_killed_command_lines_download_is_offered_not_begun(tmp_path: Path) ->
     assert second.state(download) is S.PAUSED
 
 
+def test_what_other_programs_have_not_finished_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite3"
+    other = Table(path, origin="cli")
+    other.add("o/theirs")
+    other.saved()
+    mine = Table(path)
+    mine.add("o/mine")
+    assert {found.model for found in mine.downloads.all()} == {"o/mine"}
+    assert {found.model for found in mine.downloads.unfinished()} == {"o/mine", "o/theirs"}
+
+
 def test_success_clears_earlier_tries(table: Table, tmp_path: Path) -> None:
     first = table.add()
     table.downloads.pause(first.id)
