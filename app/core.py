@@ -240,7 +240,7 @@ class Core:
             (self.downloads.went_offline if offline else self.downloads.went_online)()
         if {"models_cache", "hub_endpoint"} & set(names):
             self.downloads.begin_again()
-            self.look()
+            self.models.refresh()  # and with it the offers
         if {"device", "worker_memory_gb", "engine_python"} & set(names):
             self.engine.configure(engine_python(self.settings.value.engine_python), self._hello())
             if not self.queue.busy:
