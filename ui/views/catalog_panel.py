@@ -31,10 +31,14 @@ class SearchField(QLineEdit):
         self.setObjectName("models.search")
         self.setAccessibleName(tr("Search models"))
         self.setPlaceholderText(tr("Search models, or paste an address from the hub"))
-        self.setClearButtonEnabled(True)
         self.setMinimumWidth(160)
         action = self.addAction(icon("search"), QLineEdit.ActionPosition.LeadingPosition)
         action.setToolTip(tr("Search"))
+        empty = self.addAction(icon("x"), QLineEdit.ActionPosition.TrailingPosition)
+        empty.setToolTip(tr("Clear"))
+        empty.setVisible(False)
+        empty.triggered.connect(self.clear)
+        self.textChanged.connect(lambda text: empty.setVisible(bool(text)))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():

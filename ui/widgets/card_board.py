@@ -345,8 +345,9 @@ class CardBoard(QListView):
 
     def _hovered(self, index: Index) -> None:
         if QPersistentModelIndex(index) != self._hover:
+            for changed in (self._hover, index):
+                self.viewport().update(self.visualRect(changed).adjusted(-1, -1, 1, 1))
             self._hover = QPersistentModelIndex(index)
-            self.viewport().update()
 
     def viewportEvent(self, event: QEvent) -> bool:  # noqa: N802
         if event.type() is QEvent.Type.Leave:
@@ -361,11 +362,13 @@ class CardBoard(QListView):
         top, page = self.verticalOffset(), self.viewport().height()
         for placed in self._placed:
             if placed.bottom >= top and placed.top <= top + page:
-                self._paint_section(painter, placed, top, page)
+                self._paint_section(painter, placed, top, page, event.rect())
         painter.end()
 
-    def _paint_section(self, painter: QPainter, placed: _Placed, top: int, page: int) -> None:
-        self._paint_heading(painter, placed, placed.top - top)
+    def _paint_section(self, painter: QPainter, placed: _Placed, top: int, page: int, wanted: QRect) -> None:
+        """``wanted`` is what has to be painted again: while a download moves, its own card only."""
+        if wanted.intersects(QRect(0, placed.top - top, self.viewport().width(), HEADING + NOTE)):
+            self._paint_heading(painter, placed, placed.top - top)
         first = max(0, (top - placed.cards) // (CARD_HEIGHT + GAP))
         last = (top + page - placed.cards) // (CARD_HEIGHT + GAP)
         option = QStyleOptionViewItem()
@@ -374,6 +377,8 @@ class CardBoard(QListView):
         for place in range(first * self._columns, min(placed.shown, (last + 1) * self._columns)):
             index = self.model().index(placed.section.start + place, 0)
             option.rect = self.visualRect(index)
+            if not wanted.intersects(option.rect):
+                continue
             state = QStyle.StateFlag.State_Enabled
             if chosen is not None and chosen.isSelected(index):
                 state |= QStyle.StateFlag.State_Selected

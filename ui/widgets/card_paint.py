@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -113,25 +114,34 @@ def _paint_head(painter: QPainter, text: QRectF, card: Card, base: QFont) -> Non
 
 def _two_lines(painter: QPainter, box: QRectF, words: str, font: QFont) -> None:
     """As much of ``words`` as two lines hold, the last one elided."""
+    painter.setFont(font)
+    for number, line in enumerate(_broken(words[:300], int(box.width()), font.key())):
+        place = QRectF(box.left(), box.top() + 17 * number, box.width(), 17)
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, line)
+
+
+@lru_cache(maxsize=2048)
+def _broken(words: str, width: int, font_key: str) -> tuple[str, ...]:
+    """``words`` broken into two lines of ``width`` pixels. Kept, since it is asked for at every paint."""
+    font = QFont()
+    font.fromString(font_key)
     metrics = QFontMetricsF(font)
-    layout = QTextLayout(words[:300], font)
+    layout = QTextLayout(words, font)
     option = QTextOption()
     option.setWrapMode(QTextOption.WrapMode.WordWrap)
     layout.setTextOption(option)
     layout.beginLayout()
-    top = box.top()
-    painter.setFont(font)
+    found = []
     for number in range(2):
         line = layout.createLine()
         if not line.isValid():
             break
-        line.setLineWidth(box.width())
+        line.setLineWidth(width)
         start, length = line.textStart(), line.textLength()
-        part = words[start : start + length] if number == 0 else words[start:300]
-        shown = metrics.elidedText(part.strip(), Qt.TextElideMode.ElideRight, box.width())
-        painter.drawText(QRectF(box.left(), top, box.width(), 17), Qt.AlignmentFlag.AlignVCenter, shown)
-        top += 17
+        part = words[start : start + length] if number == 0 else words[start:]
+        found.append(metrics.elidedText(part.strip(), Qt.TextElideMode.ElideRight, width))
     layout.endLayout()
+    return tuple(found)
 
 
 def _paint_foot(painter: QPainter, inner: QRectF, card: Card, base: QFont) -> None:
