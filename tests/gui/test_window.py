@@ -253,6 +253,7 @@ def test_a_picture_is_pasted_into_the_form(qtbot, window, core) -> None:
     QGuiApplication.clipboard().setImage(image)
     find(window, "create.generate").setFocus()
     qtbot.keyClick(window, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window.workspace.create.values()["image"] is not None)
     kept = window.workspace.create.values()["image"]
     assert QImage(kept).size() == image.size()
     QGuiApplication.clipboard().clear()

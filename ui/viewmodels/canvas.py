@@ -139,11 +139,13 @@ class CanvasVM(QObject):
             return Picture(self._preview_image, self._preview.width, self._preview.height, preview=True)
         if job.ended:
             return None
+        if self.work.opened is not None and job.inputs.get("image") == self.work.path:
+            return Picture(self.work.opened.image, *self.work.size, preview=True, levels=self.work.opened.levels)
         return Picture(None, int(job.inputs.get("width", 512)), int(job.inputs.get("height", 512)))
 
     def title(self) -> str:
         if self._shown.work:
-            return Path(self.work.path).name
+            return self.work_name()
         result, job = self.result(), self.job()
         prompt = result.prompt if result is not None else job.prompt if job is not None else ""
         return " ".join(prompt.split())
@@ -156,6 +158,12 @@ class CanvasVM(QObject):
             facts = tr("{w} × {h} · seed {seed}", w=result.width, h=result.height, seed=result.seed)
             return f"{result.model_name} · {facts}"
         return job.model_name if job is not None else ""
+
+    def work_name(self) -> str:
+        """What the picture that is worked on is called: a result by its prompt, others by their file."""
+        path = self.work.path
+        prompt = next((one.prompt for one in self._results.values() if one.path == path), "")
+        return " ".join(prompt.split()) or Path(path).name
 
     def _work_words(self) -> str:
         width, height = self.work.size

@@ -17,7 +17,7 @@ WITH_PICTURE = ("strength",)
 WITH_MASK = ("only_masked", "mask_padding", "mask_feather")
 BLANK: dict[str, Any] = {"image": None, "mask": None, **dict.fromkeys(EXTENDS, 0), **dict.fromkeys(REFERENCES)}
 """What a form holds of these when the canvas is empty."""
-MATTERS = frozenset({"image", "variation_strength", *REFERENCES})
+MATTERS = frozenset({"image", "variation_strength", "width", "height", *REFERENCES})
 """Values on which it depends what a form shows."""
 
 
@@ -40,6 +40,14 @@ def hidden(schema: BoxSchema | None, values: Mapping[str, Any], has_mask: bool) 
         if not values.get(before) and not values.get(name):
             out.add(name)
     return frozenset(name for name in out if name in schema)
+
+
+def size_hint(schema: BoxSchema | None, values: Mapping[str, Any]) -> str:
+    """What the size means while it is left at its default and there is a picture."""
+    if schema is None or not values.get("image") or "width" not in schema or "height" not in schema:
+        return ""
+    own = all(values.get(name) == schema[name].default for name in ("width", "height"))
+    return tr("as your picture") if own else ""
 
 
 def why_not(entry: EntryPort | None, name: str) -> str:

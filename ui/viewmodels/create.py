@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QImage
 
 from app.events import EngineChanged, JobChanged, ModelsChanged, ResultAdded
 from app.jobs import Job
@@ -194,6 +191,9 @@ class CreateVM(QObject):
         """Inputs that say nothing as things stand: how strongly to change a picture, while there is none."""
         return canvas_inputs.hidden(self.box(), self.values(), self._has_mask)
 
+    def size_hint(self) -> str:
+        return canvas_inputs.size_hint(self.box(), self.values())
+
     def examples(self) -> tuple[str, ...]:
         entry = self.entry()
         return entry.card.examples if entry is not None else ()
@@ -269,17 +269,6 @@ class CreateVM(QObject):
         self.set_values({**canvas_inputs.BLANK, **inputs})
         self.restoring = False
         self.restored.emit()
-
-    def keep_pasted(self, image: QImage) -> str:
-        """A picture from the clipboard becomes a file, so that it can be an input; its path, empty if that failed."""
-        folder = self._core.paths.cache / "pasted"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            log.warning("a pasted picture could not be kept: %s", error)
-            return ""
-        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.png"
-        return str(path) if image.save(str(path)) else ""
 
     # checking and sending
 

@@ -27,7 +27,7 @@ class Later(QObject):
         self._done.connect(self._answer, Qt.ConnectionType.QueuedConnection)
 
     def run(
-        self, work: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Exception], None] | None = None
+        self, work: Callable[[], Any], then: Callable[[Any], object], failed: Callable[[Exception], None] | None = None
     ) -> None:
         if not self._closed:
             self._pool.submit(self._work, work, then, failed or _log)
@@ -36,7 +36,7 @@ class Later(QObject):
         self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _work(self, work: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+    def _work(self, work: Callable[[], Any], then: Callable[[Any], object], failed: Callable[[Exception], None]) -> None:
         try:
             answer = work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the asker is told
@@ -44,11 +44,11 @@ class Later(QObject):
         else:
             self._send(then, answer)
 
-    def _send(self, function: Callable[[Any], None], answer: Any) -> None:
+    def _send(self, function: Callable[[Any], object], answer: Any) -> None:
         if not self._closed:
             self._done.emit(function, answer)
 
-    def _answer(self, function: Callable[[Any], None], answer: Any) -> None:
+    def _answer(self, function: Callable[[Any], object], answer: Any) -> None:
         if not self._closed:
             function(answer)
 

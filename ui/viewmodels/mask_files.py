@@ -1,4 +1,7 @@
-"""Masks as files: what a job is handed. Queued jobs find theirs as it was: each is written anew, none is changed."""
+"""What the canvas hands to a job as files: masks, and pictures from the clipboard.
+
+Queued jobs find their mask as it was: each is written anew, none is changed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import secrets
 import time
 from pathlib import Path
 
+from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QImage
 
 from app.files import write_atomically
@@ -14,6 +18,19 @@ from app.paths import Paths
 
 MASKS_KEPT = 200
 """The newest; older ones belong to jobs long done."""
+
+
+def new_pasted_file(paths: Paths) -> Path:
+    """Where a picture from the clipboard is kept, so that it can be an input."""
+    return paths.cache / "pasted" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.png"
+
+
+def write_picture(image: QImage, path: Path) -> None:
+    """Write ``image`` as PNG, whole or not at all. Raises OSError."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG", 90)  # type: ignore[call-overload]  # the stubs want bytes, the call wants text
+    write_atomically(path, bytes(buffer.data().data()))
 
 
 def new_mask_file(paths: Paths) -> Path:

@@ -22,7 +22,7 @@ from ui.viewmodels.create import CreateVM
 from ui.viewmodels.later import Later
 from ui.viewmodels.levels import levels_of
 from ui.viewmodels.mask import Brush, Mask, Patch
-from ui.viewmodels.mask_files import MASKS_KEPT, new_mask_file, write_mask
+from ui.viewmodels.mask_files import MASKS_KEPT, new_mask_file, new_pasted_file, write_mask, write_picture
 from ui.viewmodels.opening import Opened
 from ui.viewmodels.outpaint import Extents
 from ui.viewmodels.steps import Steps
@@ -145,6 +145,14 @@ class WorkVM(QObject):
         else:
             self._create.set_values({"image": path})
         return True
+
+    def take_image(self, image: QImage) -> None:
+        """Work on a picture from the clipboard; it is kept as a file first."""
+        if not self.can("image"):
+            self.noticed.emit(self.why_not("image"))
+            return
+        path = new_pasted_file(self._paths)
+        self._later.run(lambda: write_picture(image, path), lambda _: self.take(str(path)), self._work_failed)
 
     def take_out(self) -> None:
         self._create.set_values({"image": None})

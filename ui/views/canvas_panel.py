@@ -25,6 +25,7 @@ from ui.widgets.compare_view import CompareView
 from ui.widgets.controls import Button, ElidedLabel, IconButton, IconLabel, column, label, mark, row, tabular
 from ui.widgets.drop_zones import DropZones
 from ui.widgets.floating import ErrorCard, ProgressBar, Toast
+from ui.widgets.picture_field import picture_file
 from ui.widgets.review_bar import ReviewBar
 from ui.widgets.thumb_grid import Strip
 
@@ -253,7 +254,7 @@ class CanvasPanel(QWidget):
         work = self._vm.work
         shown = usable and work.shown
         if shown:
-            self.review.show_state(self._vm.from_work(), Path(work.path).name)
+            self.review.show_state(self._vm.from_work(), self._vm.work_name())
         if self.review.isHidden() == shown:
             self.review.setVisible(shown)
             self._place()
@@ -363,6 +364,15 @@ class CanvasPanel(QWidget):
         data.setUrls([QUrl.fromLocalFile(path)])
         QGuiApplication.clipboard().setMimeData(data)
         self.say(tr("Picture copied."))
+
+    def paste(self) -> None:
+        """Work on the picture on the clipboard, or on the file of one."""
+        data = QGuiApplication.clipboard().mimeData()
+        path = picture_file(data.urls()) if data is not None else ""
+        if path:
+            self._vm.work.take(path)
+        elif data is not None and data.hasImage():
+            self._vm.work.take_image(QGuiApplication.clipboard().image())
 
     def save_as(self, result: str = "") -> None:
         path = self._vm.path_of(result)

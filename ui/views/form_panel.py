@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
 from ui.i18n import tr
@@ -16,7 +16,6 @@ from ui.viewmodels.recent import Thumbs
 from ui.widgets.controls import Button, ElidedLabel, IconLabel, divider, label, mark, row, tabular
 from ui.widgets.form import Form
 from ui.widgets.model_picker import ModelPicker
-from ui.widgets.picture_field import picture_file
 
 
 class CountSpin(QSpinBox):
@@ -158,7 +157,7 @@ class FormPanel(QWidget):
         vm.models_changed.connect(self._models_changed)
         vm.schema_changed.connect(self._rebuild)
         vm.values_changed.connect(self._values_changed)
-        vm.shown_changed.connect(lambda: self.form.set_hidden(vm.hidden()))
+        vm.shown_changed.connect(self._shown_changed)
         vm.problems_changed.connect(lambda: self.form.set_problems(vm.problems))
         vm.hint_changed.connect(self._hint_changed)
 
@@ -191,8 +190,12 @@ class FormPanel(QWidget):
 
     def _values_changed(self) -> None:
         self.form.set_values(self._vm.values())
-        self.form.set_hidden(self._vm.hidden())
+        self._shown_changed()
         self.form.set_keep_seed(self._vm.keep_seed or self._vm.values().get("seed") is not None)
+
+    def _shown_changed(self) -> None:
+        self.form.set_hidden(self._vm.hidden())
+        self.form.set_size_hint(self._vm.size_hint())
 
     def _show_problem(self) -> None:
         view = self._vm.problem()
@@ -221,18 +224,6 @@ class FormPanel(QWidget):
         folder = QFileDialog.getExistingDirectory(self, tr("Choose a model folder"))
         if folder:
             self._vm.add_folder(folder)
-
-    def paste(self) -> None:
-        """A picture on the clipboard, or a file of one, goes into the first picture field."""
-        fields = self.form.pictures()
-        data = QGuiApplication.clipboard().mimeData()
-        if not fields or data is None:
-            return
-        path = picture_file(data.urls())
-        if not path and data.hasImage():
-            path = self._vm.keep_pasted(QGuiApplication.clipboard().image())
-        if path:
-            fields[0].take(path)
 
     def open_picker(self) -> None:
         self.picker.setFocus(Qt.FocusReason.ShortcutFocusReason)

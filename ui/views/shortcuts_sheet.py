@@ -40,6 +40,17 @@ def shortcut_words() -> list[tuple[str, list[tuple[str, str]]]]:
             ],
         ),
         (
+            tr("Working on a picture"),
+            [
+                (tr("V  B  E  L  M  F"), tr("Move, brush, eraser, lasso, rectangle, extend")),
+                (tr("X"), tr("Brush and eraser in turns")),
+                (tr("[  and  ]"), tr("Smaller, larger brush")),
+                (tr("Alt"), tr("Take away instead of adding")),
+                (tr("Ctrl + Z,  Ctrl + Shift + Z"), tr("Undo, redo")),
+                (tr("Ctrl + I"), tr("Invert the mask")),
+            ],
+        ),
+        (
             tr("Queue"),
             [
                 (tr("Delete"), tr("Cancel or remove")),

@@ -130,6 +130,10 @@ class Form(QWidget):
         self._hidden = frozenset(names)
         self._show_needed()
 
+    def set_size_hint(self, words: str) -> None:
+        if self._size is not None:
+            self._size.set_hint(words)
+
     def _show_needed(self) -> None:
         for name, field in self._fields.items():
             field.setVisible(name not in self._hidden)

@@ -41,6 +41,6 @@ class ReviewBar(QFrame):
             layout.addWidget(button)
 
     def show_state(self, made_from_it: bool, name: str) -> None:
-        words = tr("Made from {name}", name=name) if made_from_it else tr("You are working on {name}", name=name)
+        words = tr("Made from “{name}”", name=name) if made_from_it else tr("You are working on “{name}”", name=name)
         self._words.set_full(words)
         self._compare.setVisible(made_from_it)

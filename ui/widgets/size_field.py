@@ -50,6 +50,7 @@ class SizeField(Field):
     def __init__(self, width: Schema, height: Schema, defaults: tuple[int, int]) -> None:
         super().__init__("size", {"title": "Size"}, defaults)
         self._sizes = sizes_for(width, height)
+        self._hint = ""
         self._width, self._height = NumberSpin(width, True), NumberSpin(height, True)
         for name, spin, schema in (("width", self._width, width), ("height", self._height, height)):
             spin.setObjectName(f"create.input.{name}")
@@ -98,6 +99,7 @@ class SizeField(Field):
     def _light(self) -> None:
         now = self.value()
         chosen = next((chip for shape, chip in self._chips.items() if self._sizes[shape] == now), None)
+        chosen = None if self._hint else chosen
         uncheckable_group(list(self._chips.values()), chosen)
 
     def value(self) -> Any:
@@ -108,6 +110,12 @@ class SizeField(Field):
             spin.blockSignals(True)
             spin.setValue(float(number or 0))
             spin.blockSignals(False)
+        self._light()
+
+    def set_hint(self, words: str) -> None:
+        """Beside the caption: where the size comes from as long as nobody sets one; then no shape is the chosen one."""
+        self._hint = words
+        self._caption.setText(f"{self.title}: {words}" if words else self.title)
         self._light()
 
     def set_problems(self, width: str, height: str) -> None:
