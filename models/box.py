@@ -13,7 +13,7 @@ import secrets
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -56,11 +56,15 @@ class Override:
 
 @dataclass(frozen=True)
 class BoxSchema:
-    """The inputs and outputs of a box, and everything that is derived from them."""
+    """The inputs and outputs of a box, and everything that is derived from them.
+
+    ``any_of`` names inputs of which at least one must be given.
+    """
 
     inputs: tuple[InputSpec, ...]
     output: OutputKind = OutputKind.IMAGES
     hidden: frozenset[str] = frozenset()
+    any_of: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> InputSpec:
         return next(spec for spec in self.inputs if spec.name == name)
@@ -90,7 +94,7 @@ class BoxSchema:
                 spec = spec if change.default is MISSING else spec.with_default(change.default)
             specs.append(spec)
         hidden = self.hidden | {name for name, change in overrides.items() if change.hidden}
-        return BoxSchema(tuple(specs), self.output, frozenset(hidden))
+        return replace(self, inputs=tuple(specs), hidden=frozenset(hidden))
 
     def defaults(self) -> dict[str, Any]:
         """What a fresh form holds: every default, and an empty value for required text."""
@@ -118,7 +122,7 @@ class BoxSchema:
         if not problems:
             result = {name: getattr(checked, name) for name in self.names}
             problems = [p for spec in self.inputs if (p := _check_file(spec, result[spec.name])) is not None]
-            problems = problems or [p for spec in self.inputs if (p := _check_together(self, spec, result)) is not None]
+            problems = problems or _check_together(self, result)
         if problems:
             raise InvalidInputError(*problems)
         return result
@@ -344,7 +348,18 @@ def _check_file(spec: InputSpec, value: Any) -> Problem | None:
     return Problem(spec.name, str(value), f"{spec.title}: {sentence}") if sentence else None
 
 
-def _check_together(schema: BoxSchema, spec: InputSpec, values: Mapping[str, Any]) -> Problem | None:
+def _check_together(schema: BoxSchema, values: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with inputs that are right one by one."""
+    problems = [p for spec in schema.inputs if (p := _check_needs(schema, spec, values)) is not None]
+    if schema.any_of and all(values[name] == schema[name].default for name in schema.any_of):
+        first = schema[schema.any_of[0]].title
+        others = ", ".join(schema[name].title for name in schema.any_of[1:])
+        sentence = f"This model needs to know what to fill: give {first}, or one of {others}."
+        problems.append(Problem(schema.any_of[0], "", sentence))
+    return problems
+
+
+def _check_needs(schema: BoxSchema, spec: InputSpec, values: Mapping[str, Any]) -> Problem | None:
     """What stands alone but makes no sense without another input, and masks of another shape than their picture."""
     value, needs = values[spec.name], spec.about.needs
     if not needs or needs not in schema or spec.kind in (Kind.NUMBER, Kind.BOOLEAN) or value == spec.default:

@@ -99,8 +99,9 @@ def _widened(low: int, high: int, least: int, end: int) -> tuple[int, int]:
     return low, min(end, max(high, low + min(least, end)))
 
 
-def frame(inputs: Mapping[str, Any], picture: Size, space: Space, mask: Box | None = None) -> Frame:
-    """How a job on ``picture`` is laid out; ``mask`` is the box of what its mask covers, on the canvas."""
+def frame(inputs: Mapping[str, Any], picture: Size, space: Space, mask: Box | None = None, room: float = ROOM) -> Frame:
+    """How a job on ``picture`` is laid out; ``mask`` is the box of what its mask covers, on the canvas, and ``room``
+    how many times its own area the model may work on."""
     left, top, right, bottom = extension(inputs)
     canvas = Size(picture.width + left + right, picture.height + top + bottom)
     whole = (0, 0, canvas.width, canvas.height)
@@ -108,7 +109,7 @@ def frame(inputs: Mapping[str, Any], picture: Size, space: Space, mask: Box | No
     asked_for = asked != space.native
     stitched = bool(inputs.get(MASK)) or any((left, top, right, bottom))
     if not stitched:
-        work = asked if asked_for else within(canvas, space)
+        work = asked if asked_for else within(canvas, space, room)
         return Frame(canvas, left, top, whole, work, stitched)
     only = bool(inputs.get("only_masked")) and mask is not None
     window = masked_box(inputs, mask, canvas) if only and mask is not None else whole
@@ -117,13 +118,19 @@ def frame(inputs: Mapping[str, Any], picture: Size, space: Space, mask: Box | No
     if asked_for or only:
         work = of_area(size, area, space)
     else:
-        work = of_area(size, min(max(size.width * size.height, space.area // 2), int(space.area * ROOM)), space)
+        work = of_area(size, min(max(size.width * size.height, space.area // 2), int(space.area * room)), space)
     return Frame(canvas, left, top, window, work, stitched)
 
 
-def within(size: Size, space: Space) -> Size:
+def within(size: Size, space: Space, room: float = ROOM) -> Size:
     """``size`` as the model can make it: in its multiples, scaled down where there is too much of it."""
-    return of_area(size, min(size.width * size.height, int(space.area * ROOM)), space)
+    return of_area(size, min(size.width * size.height, int(space.area * room)), space)
+
+
+def room_of(taking: Taking) -> float:
+    """How many times its own area a model may work on. Models that edit see the picture beside the one they make, which
+    is as much as they were trained for."""
+    return 1.0 if taking.way is Way.EDIT else ROOM
 
 
 def of_area(size: Size, area: int, space: Space) -> Size:
@@ -149,9 +156,25 @@ def effective_strength(inputs: Mapping[str, Any]) -> float:
 
 def specs(taking: Taking, space: Space) -> list[InputSpec]:
     """The inputs about pictures that a class takes, in the order of a form."""
+    needed = taking.least > 0
     if taking.way is Way.WRAPPER:
-        return [_image("A picture to start from.", needed=False), _strength(), *_masking(space), *_extending()]
+        return [_image("A picture to start from.", needed), _strength(0.7), *_masking(space), *_extending()]
+    if taking.way is Way.FILL:
+        return [_image("The picture to fill in.", needed), _strength(1.0), *_masking(space), *_extending()]
+    if taking.way is Way.EDIT:
+        more = REFERENCES[: taking.most - 1]
+        words = "Another picture that the words may speak of."
+        about = [
+            Input(f"Picture {number}", words, accept="image/*", needs=IMAGE) for number in range(2, taking.most + 1)
+        ]
+        references = [InputSpec(name, Kind.IMAGE, None, each) for name, each in zip(more, about, strict=True)]
+        return [_image("The picture to change; say in words how.", needed), *references]
     return []
+
+
+def any_of(taking: Taking) -> tuple[str, ...]:
+    """Inputs of which at least one must be given: a model made for filling needs to know what."""
+    return (MASK, *EXTENDS) if taking.way is Way.FILL else ()
 
 
 def variations(taking: Taking) -> list[InputSpec]:
@@ -171,9 +194,9 @@ def _image(words: str, needed: bool) -> InputSpec:
     return InputSpec(IMAGE, Kind.IMAGE, MISSING if needed else None, Input("Image", words, accept="image/*"))
 
 
-def _strength() -> InputSpec:
+def _strength(default: float) -> InputSpec:
     words = "How much of the picture is made anew: 0 leaves it as it is, 1 keeps nothing but the mask's outside."
-    return InputSpec("strength", Kind.NUMBER, 0.7, Input("Strength", words, ge=0.0, le=1.0, step=0.01, needs=IMAGE))
+    return InputSpec("strength", Kind.NUMBER, default, Input("Strength", words, ge=0.0, le=1.0, step=0.01, needs=IMAGE))
 
 
 def _masking(space: Space) -> list[InputSpec]:

@@ -52,6 +52,7 @@ def parameters_text(recipe: Mapping[str, Any]) -> str:
         "Sampler": inputs.get("scheduler"),
         "CFG scale": inputs.get("guidance_scale"),
         "Seed": recipe.get("seed"),
+        "Denoising strength": inputs.get("strength") if inputs.get("image") else None,
         "Size": f"{inputs['width']}x{inputs['height']}" if "width" in inputs and "height" in inputs else None,
         "Model": recipe.get("model", {}).get("name"),
         "Version": f"Atelier {recipe.get('atelier', '')}".strip(),

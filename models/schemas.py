@@ -1,6 +1,7 @@
 """The standard box of any diffusers pipeline: its inputs read from the pipeline table and the model's own files.
 
-Only text-to-image for now. Nothing heavy is imported: forms, the command line and the worker all make the same schema.
+Pictures from words, and from words and pictures where ``models.ways`` says how. Nothing heavy is imported: forms, the
+command line and the worker all make the same schema.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
 from models.inputs import MISSING, Input, InputSpec, Kind, Size
 from models.pipelines import PipelineRow, Task, row
+from models.ways import Way
 
 Config = Mapping[str, Any]
 
@@ -49,21 +51,28 @@ def schema_for(
     ``recommended`` replaces defaults where it names inputs that exist and its values are allowed.
 
     Raises:
-        AtelierError: MODEL_UNSUPPORTED when the pipeline is unknown or does more than make a picture from words.
+        AtelierError: MODEL_UNSUPPORTED when the pipeline is unknown, or ``runs`` says no.
     """
     found = row(pipeline)
-    needs_more = found is None or set(found.required) - {"prompt"} or "prompt" not in found.inputs
-    if found is None or needs_more or found.task is not Task.TEXT_TO_IMAGE:
+    if found is None or not runs(found):
         raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=model or pipeline, pipeline=pipeline)
-    how, space = ways.taking(pipeline), space_of(found, configs)
+    how, space = ways.taking(pipeline), space_of(found, configs, recommended)
     pictured = canvas.specs(how, space)
     specs = [
         *_words(found), *pictured, *_sizes(found, configs), *_sampling(found, configs), *canvas.variations(how),
         *_details(found),
     ]  # fmt: skip
-    schema = BoxSchema(tuple(specs))
+    schema = BoxSchema(tuple(specs), any_of=canvas.any_of(how))
     wanted = {name: Override(default=value) for name, value in (recommended or {}).items()}
     return schema.narrow({name: change for name, change in wanted.items() if _allowed(schema, name, change.default)})
+
+
+def runs(found: PipelineRow) -> bool:
+    """Whether there is a box for this class: it makes pictures from words, or from words and pictures in a way that is
+    known (``models.ways``)."""
+    if "prompt" not in found.inputs or set(found.required) - {"prompt"}:
+        return False
+    return found.task is Task.TEXT_TO_IMAGE or ways.taking(found.name).way in (Way.FILL, Way.EDIT)
 
 
 def _words(found: PipelineRow) -> list[InputSpec]:
@@ -90,12 +99,17 @@ def _sizes(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]
     ]
 
 
-def space_of(found: PipelineRow | None, configs: Mapping[str, Config]) -> Space:
-    """The sizes a model can work at."""
+def space_of(
+    found: PipelineRow | None, configs: Mapping[str, Config], recommended: Mapping[str, Any] | None = None
+) -> Space:
+    """The sizes a model can work at; its own is what its folder recommends, if it can be made."""
     multiple, native = sizes.size_multiple(found, configs), sizes.native_size(found, configs)
     largest = max(native.width, native.height)
     lowest = sizes.nearest(min(64, largest // 2), multiple)
-    return Space(native, multiple, lowest, sizes.MAX_SIDE if largest >= 512 else largest * 4)
+    highest = sizes.MAX_SIDE if largest >= 512 else largest * 4
+    wanted = [(recommended or {}).get(name) for name in ("width", "height")]
+    sides = [side for side in wanted if type(side) is int and lowest <= side <= highest and side % multiple == 0]
+    return Space(Size(*sides) if len(sides) == 2 else native, multiple, lowest, highest)
 
 
 def planned_pixels(folder: str, inputs: Mapping[str, Any]) -> int:
@@ -109,7 +123,9 @@ def planned_pixels(folder: str, inputs: Mapping[str, Any]) -> int:
     if not folder or not inputs.get(canvas.IMAGE) or (inputs.get("only_masked") and inputs.get(canvas.MASK)):
         return asked
     about, info = pictures.look(inputs[canvas.IMAGE]), folders.inspect(Path(folder))
-    work = canvas.frame(inputs, Size(about.width, about.height), space_of(row(info.pipeline), info.configs)).work
+    space = space_of(row(info.pipeline), info.configs, info.about.recommended)
+    room = canvas.room_of(ways.taking(info.pipeline))
+    work = canvas.frame(inputs, Size(about.width, about.height), space, room=room).work
     return work.width * work.height
 
 
@@ -185,6 +201,10 @@ _DETAILS: dict[str, tuple[Kind, Input]] = {
     "guidance_rescale": (
         Kind.NUMBER,
         Input("Guidance rescale", "Takes back over-exposure that strong guidance causes.", ge=0.0, le=1.0, step=0.05),
+    ),
+    "image_guidance_scale": (
+        Kind.NUMBER,
+        Input("Picture guidance", "How closely the picture given is kept to.", ge=1.0, le=10.0, step=0.1),
     ),
     "pag_scale": (
         Kind.NUMBER,

@@ -36,7 +36,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class Taking:
-    """How one class takes pictures. ``most`` is how many it takes besides words, ``least`` how many it must have."""
+    """How one class takes pictures: ``most`` so many, not counting the mask, and at ``least`` so many."""
 
     way: Way = Way.WORDS
     layout: Layout = Layout.PLAIN
@@ -47,10 +47,17 @@ class Taking:
 _PLAIN = Taking(Way.WRAPPER, Layout.PLAIN, most=1)
 _PACKED = Taking(Way.WRAPPER, Layout.PACKED, most=1)
 
+_FILL = Taking(Way.FILL, least=1, most=1)
+_EDIT = Taking(Way.EDIT, least=1, most=1)
+
 WAYS: dict[str, Taking] = {
     "AuraFlowPipeline": _PLAIN,
     "ChromaPipeline": _PACKED,
     "CogView4Pipeline": _PLAIN,
+    "Flux2KleinPipeline": Taking(Way.EDIT, least=0, most=5),
+    "Flux2Pipeline": Taking(Way.EDIT, least=0, most=5),
+    "FluxFillPipeline": _FILL,
+    "FluxKontextPipeline": Taking(Way.EDIT, least=0, most=1),
     "FluxPipeline": _PACKED,
     "HiDreamImagePipeline": _PLAIN,
     "HunyuanDiTPAGPipeline": _PLAIN,
@@ -61,13 +68,19 @@ WAYS: dict[str, Taking] = {
     "PixArtAlphaPipeline": _PLAIN,
     "PixArtSigmaPAGPipeline": _PLAIN,
     "PixArtSigmaPipeline": _PLAIN,
+    "QwenImageEditPipeline": _EDIT,
+    "QwenImageEditPlusPipeline": Taking(Way.EDIT, least=1, most=3),
     "QwenImagePipeline": _PACKED,
     "SanaPAGPipeline": _PLAIN,
     "SanaPipeline": _PLAIN,
     "StableDiffusion3PAGPipeline": _PLAIN,
     "StableDiffusion3Pipeline": _PLAIN,
+    "StableDiffusionInpaintPipeline": _FILL,
+    "StableDiffusionInstructPix2PixPipeline": _EDIT,
     "StableDiffusionPAGPipeline": _PLAIN,
     "StableDiffusionPipeline": _PLAIN,
+    "StableDiffusionXLInpaintPipeline": _FILL,
+    "StableDiffusionXLInstructPix2PixPipeline": _EDIT,
     "StableDiffusionXLPAGPipeline": _PLAIN,
     "StableDiffusionXLPipeline": _PLAIN,
     "ZImagePipeline": _PLAIN,

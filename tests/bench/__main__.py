@@ -23,7 +23,7 @@ def main() -> int:
         *canvas_ui.measure(few),
         *weights.measure(few),
         *engine.measure(options.rounds),
-        *canvas_engine.measure(few),
+        *canvas_engine.measure(options.rounds),
     ]
     for one in measures:
         mark = "ok  " if one.kept else "OVER"

@@ -19,6 +19,7 @@ from models import canvas, pictures
 from models.canvas import Frame, Space
 from models.errors import InvalidInputError, Problem
 from models.inputs import Size
+from models.ways import Taking
 
 _GRAIN = 10.0
 """Standard deviation, of 255, of the noise laid over the hint of a new area: smooth colours alone stay smooth."""
@@ -34,7 +35,7 @@ _MOST_SHIFT = 12.0
 class Easel:
     """``image`` (RGB), ``mask`` and ``core`` (L, white is made anew; ``core`` without the feather) have the work's
     size; both masks are None when all is made anew. ``facts`` are for the recipe; ``multiple`` is what the model's
-    sizes are multiples of."""
+    sizes are multiples of, and ``references`` are more pictures to look at."""
 
     frame: Frame
     image: Image.Image
@@ -42,6 +43,7 @@ class Easel:
     core: Image.Image | None
     facts: dict[str, Any]
     multiple: int
+    references: list[Image.Image]
     _canvas: Image.Image
     _alpha: Image.Image | None = field(default=None)  # the window's, feathered
 
@@ -60,12 +62,17 @@ class Easel:
         result.paste(Image.composite(made, before, self._alpha), self.frame.window[:2])
         return result
 
+    def to_fill(self) -> Image.Image:
+        """The mask for models made for filling, which know no grey: all that the result takes from them is white."""
+        mask = self.mask if self.mask is not None else Image.new("L", self.image.size, 255)
+        return mask.point(lambda value: 255 * (value > 0))
+
     def untouched(self) -> Image.Image:
         """The result when nothing is to be changed."""
         return self._canvas.copy() if self._alpha is not None else self.image.copy()
 
 
-def set_up(inputs: Mapping[str, Any], space: Space, seed: int) -> Easel | None:
+def set_up(inputs: Mapping[str, Any], space: Space, seed: int, taking: Taking) -> Easel | None:
     """Read the pictures that ``inputs`` name and lay everything out; None for a job without a picture.
 
     Raises:
@@ -88,8 +95,15 @@ def set_up(inputs: Mapping[str, Any], space: Space, seed: int) -> Easel | None:
             raise InvalidInputError(Problem(canvas.MASK, str(inputs[canvas.MASK]), sentence))
     change = _change(mask, picture.size, inputs)
     box = change.getbbox() if change is not None else None
-    frame = canvas.frame(inputs, Size(*picture.size), space, box)
-    return _laid_out(frame, picture, change, inputs, seed, facts, space)
+    frame = canvas.frame(inputs, Size(*picture.size), space, box, canvas.room_of(taking))
+    easel = _laid_out(frame, picture, change, inputs, seed, facts, space)
+    for name in canvas.REFERENCES:
+        if inputs.get(name):
+            found = pictures.open_picture(inputs[name])
+            facts[name] = _about(inputs[name], found)
+            size = canvas.within(Size(*found.image.size), space, canvas.room_of(taking))
+            easel.references.append(ImageOps.fit(found.image, (size.width, size.height), Image.Resampling.LANCZOS))
+    return easel
 
 
 def _about(path: str, opened: pictures.Opened) -> dict[str, Any]:
@@ -119,12 +133,12 @@ def _laid_out(
     work = (frame.work.width, frame.work.height)
     if change is None:
         image = ImageOps.fit(pictures.flatten(picture), work, Image.Resampling.LANCZOS)
-        return Easel(frame, image, None, None, facts, space.multiple, picture)
+        return Easel(frame, image, None, None, facts, space.multiple, [], picture)
     ground = extended(picture, frame, seed)
     core = change.crop(frame.window)
     alpha = feathered(core, int(inputs.get("mask_feather") or 0))
     image = pictures.flatten(ground).crop(frame.window).resize(work, Image.Resampling.LANCZOS)
-    return Easel(frame, image, _not_less(alpha, work), _not_less(core, work), facts, space.multiple, ground, alpha)
+    return Easel(frame, image, _not_less(alpha, work), _not_less(core, work), facts, space.multiple, [], ground, alpha)
 
 
 def _not_less(alpha: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -12,12 +12,13 @@ import transformers
 from models import folders, planning
 from models.card import ModelRef
 from models.errors import AtelierError, ErrorCode
-from models.pipelines import PipelineRow, Task, row
+from models.pipelines import PipelineRow, row
 from models.planning import DeviceFacts, Plan
 from models.runners.base import Report, Runner
 from models.runners.diffusion.loading import load_pipeline
 from models.runners.diffusion.preview import colours_of
 from models.runners.diffusion.runner import DiffusionRunner
+from models.schemas import runs
 
 
 class DiffusionKind:
@@ -60,6 +61,6 @@ class DiffusionKind:
 
 def _row_of(pipeline: str, model: str) -> PipelineRow:
     found = row(pipeline)
-    if found is None or found.task is not Task.TEXT_TO_IMAGE:
+    if found is None or not runs(found):
         raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=model, pipeline=pipeline)
     return found

@@ -33,6 +33,7 @@ from models.runners.diffusion.memory import device_failures, oom_as
 from models.runners.diffusion.preview import Colours, Previewer
 from models.runners.diffusion.schedulers import scheduler_for
 from models.schemas import STEPS, space_of
+from models.ways import Way
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class DiffusionRunner:
         self._plan = plan
         self._colours = colours
         self._taking = ways.taking(row.name)
-        self._space = space_of(row, info.configs)
+        self._space = space_of(row, info.configs, info.about.recommended)
         self.memory = weight_bytes(pipe)
 
     def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> Picture:
@@ -103,7 +104,7 @@ class DiffusionRunner:
 
     def _job(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> _Job:
         """Everything about one picture that is known before the device is asked."""
-        pictured = easel.set_up(inputs, self._space, seed)
+        pictured = easel.set_up(inputs, self._space, seed, self._taking)
         width, height = int(inputs.get("width") or 0), int(inputs.get("height") or 0)
         if pictured is not None:
             width, height = pictured.frame.work.width, pictured.frame.work.height
@@ -146,7 +147,7 @@ class DiffusionRunner:
 
     def _start(self, job: _Job) -> Start | None:
         """The picture's latents and what of them may change, for a job with a picture."""
-        if job.easel is None:
+        if job.easel is None or self._taking.way is not Way.WRAPPER:
             return None
         latents = encoded(self._pipe, self._info, self._plan, job.easel.image, job.report)
         layout = self._taking.layout
@@ -161,11 +162,24 @@ class DiffusionRunner:
         own = {name: value for name, value in job.inputs.items() if name not in canvas.NAMES}
         named = {"num_inference_steps" if name == STEPS else name: value for name, value in own.items()}
         named.update(width=job.made.width or None, height=job.made.height or None)
+        named.update(self._pictures(job))
         named["generator"] = torch.Generator("cpu").manual_seed(job.seed)
         named["clean_caption"] = False  # needs packages that are not ours, and only rewrites the words
         if "use_resolution_binning" in self._row.inputs:
             named["use_resolution_binning"] = self._has_bins() and job.easel is None
         return {name: value for name, value in named.items() if name in self._row.inputs}
+
+    def _pictures(self, job: _Job) -> dict[str, Any]:
+        """What classes that take pictures themselves are called with besides."""
+        if job.easel is None or self._taking.way is Way.WRAPPER:
+            return {}
+        if self._taking.way is Way.FILL:
+            strength = canvas.effective_strength(job.inputs)
+            return {"image": job.easel.image, "mask_image": job.easel.to_fill(), "strength": strength}
+        several = self._taking.most > 1
+        pictures = [job.easel.image, *job.easel.references] if several else job.easel.image
+        # Kontext would else move both to sizes of its own list; the work has its area already.
+        return {"image": pictures, "max_area": job.made.width * job.made.height, "_auto_resize": False}
 
     def _has_bins(self) -> bool:
         """Whether sizes may be moved to the nearest trained one and back; other families would not move them back."""
