@@ -115,6 +115,7 @@ class MainWindow(QMainWindow):
             (("Ctrl+Q",), self.close),
             (("F1",), self.show_shortcuts),
             (("Ctrl+C",), lambda: page.canvas.copy()),
+            (("Ctrl+O",), page.canvas.open),
             (("Ctrl+V",), page.canvas.paste),
             (("Ctrl+S",), lambda: page.canvas.save_as()),
             (("Ctrl+0",), page.canvas.view.fit),

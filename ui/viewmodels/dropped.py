@@ -76,7 +76,7 @@ class DropVM(QObject):
         )
         nothing = tr("It does not say how it was made.") if self._looked else tr("Looking how it was made…")
         found.append(
-            self._offer("settings", "undo-2", tr("Restore settings"), self._recipe_words(),
+            self._offer("settings", "history", tr("Restore settings"), self._recipe_words(),
                         self._recipe is not None, nothing)
         )  # fmt: skip
         return found

@@ -36,7 +36,9 @@ class Later(QObject):
         self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _work(self, work: Callable[[], Any], then: Callable[[Any], object], failed: Callable[[Exception], None]) -> None:
+    def _work(
+        self, work: Callable[[], Any], then: Callable[[Any], object], failed: Callable[[Exception], None]
+    ) -> None:
         try:
             answer = work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the asker is told

@@ -25,7 +25,7 @@ from ui.widgets.compare_view import CompareView
 from ui.widgets.controls import Button, ElidedLabel, IconButton, IconLabel, column, label, mark, row, tabular
 from ui.widgets.drop_zones import DropZones
 from ui.widgets.floating import ErrorCard, ProgressBar, Toast
-from ui.widgets.picture_field import picture_file
+from ui.widgets.picture_field import SUFFIXES, picture_file
 from ui.widgets.review_bar import ReviewBar
 from ui.widgets.thumb_grid import Strip
 
@@ -116,7 +116,7 @@ class CanvasPanel(QWidget):
         self._vary.setPopupMode(IconButton.ToolButtonPopupMode.InstantPopup)
         mark(self._vary, kind="menu")
         self._contrast = IconButton("square-split-horizontal", tr("Compare"), "canvas.compare.start")
-        self._use = IconButton("undo-2", tr("Use these settings"), "create.use")
+        self._use = IconButton("history", tr("Use these settings"), "create.use")
         self._copy = IconButton("copy", tr("Copy picture"), "create.copy")
         self._copy.set_face("copy", tr("Copy picture"), "Ctrl+C")
         self._save = IconButton("download", tr("Save a copy as…"), "create.save")
@@ -365,6 +365,19 @@ class CanvasPanel(QWidget):
         QGuiApplication.clipboard().setMimeData(data)
         self.say(tr("Picture copied."))
 
+    def open(self) -> None:
+        """Choose a file to work on."""
+        work = self._vm.work
+        if not work.can("image"):
+            self.say(work.why_not("image"))
+            return
+        kinds = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        path, _ = QFileDialog.getOpenFileName(
+            self, tr("Choose a picture"), work.path, f"{tr('Pictures')} ({kinds});;{tr('All files')} (*)"
+        )
+        if path:
+            work.take(path)
+
     def paste(self) -> None:
         """Work on the picture on the clipboard, or on the file of one."""
         data = QGuiApplication.clipboard().mimeData()
@@ -413,7 +426,7 @@ class CanvasPanel(QWidget):
             )
         menu.addSeparator()
         entries = (
-            ("undo-2", tr("Use these settings"), lambda: self._vm.use_settings(result)),
+            ("history", tr("Use these settings"), lambda: self._vm.use_settings(result)),
             ("copy", tr("Copy picture"), lambda: self.copy(result)),
             ("download", tr("Save a copy as…"), lambda: self.save_as(result)),
             ("folder-open", tr("Open folder"), lambda: self._vm.open_folder(result)),

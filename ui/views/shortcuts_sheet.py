@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.widgets.controls import Button, label, row
@@ -31,6 +31,7 @@ def shortcut_words() -> list[tuple[str, list[tuple[str, str]]]]:
             tr("Picture"),
             [
                 (tr("Ctrl + C"), tr("Copy")),
+                (tr("Ctrl + O"), tr("Open a picture to work on")),
                 (tr("Ctrl + V"), tr("Start from the picture on the clipboard")),
                 (tr("Ctrl + S"), tr("Save a copy")),
                 (tr("+  and  -"), tr("Zoom")),
@@ -70,19 +71,34 @@ class ShortcutsSheet(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(28, 22, 28, 20)
         layout.setSpacing(8)
-        for title, entries in shortcut_words():
-            layout.addWidget(label(title, "heading"))
-            grid = QGridLayout()
-            grid.setHorizontalSpacing(28)
-            grid.setVerticalSpacing(6)
-            grid.setColumnMinimumWidth(0, 150)
-            grid.setColumnStretch(1, 1)
-            for line, (keys, words) in enumerate(entries):
-                grid.addWidget(label(keys, "strong"), line, 0, Qt.AlignmentFlag.AlignLeft)
-                grid.addWidget(label(words, tone="soft"), line, 1)
-            layout.addLayout(grid)
-            layout.addSpacing(10)
+        groups = shortcut_words()
+        sides = [_column(groups[:2]), _column(groups[2:])]
+        beside = QHBoxLayout()
+        beside.setSpacing(40)
+        for side in sides:
+            beside.addLayout(side, 1)
+        layout.addLayout(beside)
         close = Button(tr("Close"))
         close.setObjectName("shortcuts.close")
         close.clicked.connect(self.close)
         layout.addLayout(row(None, close))
+
+
+def _column(groups: list[tuple[str, list[tuple[str, str]]]]) -> QVBoxLayout:
+    """Groups beneath each other."""
+    layout = QVBoxLayout()
+    layout.setSpacing(8)
+    for title, entries in groups:
+        layout.addWidget(label(title, "heading"))
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(6)
+        grid.setColumnMinimumWidth(0, 130)
+        grid.setColumnStretch(1, 1)
+        for line, (keys, words) in enumerate(entries):
+            grid.addWidget(label(keys, "strong"), line, 0, Qt.AlignmentFlag.AlignLeft)
+            grid.addWidget(label(words, tone="soft"), line, 1)
+        layout.addLayout(grid)
+        layout.addSpacing(10)
+    layout.addStretch(1)
+    return layout

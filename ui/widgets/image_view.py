@@ -75,6 +75,7 @@ class ImageView(QGraphicsView):
         self._image: QImage | None = None
         self._levels: tuple[QImage, ...] = ()
         self._drawn: tuple[int, int] | None = None
+        self._showing: tuple[int, int, int, bool, int] | None = None
         self._pixel_exact = False
         self._fit = True
         self._background = ""
@@ -88,6 +89,7 @@ class ImageView(QGraphicsView):
     def clear(self) -> None:
         self._size = (0, 0)
         self._image = None
+        self._showing = None
         self._item.show_image(None, 0, 0)
         self._frame.hide()
 
@@ -98,6 +100,10 @@ class ImageView(QGraphicsView):
 
         ``levels`` are smaller versions of it, for small zooms.
         """
+        key = (image.cacheKey() if image is not None else 0, width, height, preview, len(levels))
+        if key == self._showing and image is not None:
+            return
+        self._showing = key
         resized = (width, height) != self._size
         self._size = (width, height)
         self.make_room()
