@@ -225,7 +225,7 @@ class MainWindow(QMainWindow):
         kind, path = self._dropped(event) or ("", "")
         if kind:
             event.acceptProposedAction()
-            self._light(True)
+            self._light(True, kind)
         if kind == "picture" and self.page == "create":
             self.create_page.canvas.begin_drop(path)
 
@@ -267,7 +267,8 @@ class MainWindow(QMainWindow):
         picture = picture_file(urls)
         return ("picture", picture) if picture else None
 
-    def _light(self, on: bool) -> None:
+    def _light(self, on: bool, kind: str = "") -> None:
+        """Show where what is dragged could be dropped."""
         if not on:
             self.create_page.canvas.end_drop()
         if not on or self.page == "models":
@@ -275,8 +276,8 @@ class MainWindow(QMainWindow):
             if on:
                 return
         for field in self.create_page.form.form.pictures():
-            field.light(on)
-        mark(self.create_page.form.picker, drop="true" if on else "false")
+            field.light(on and kind == "picture")
+        mark(self.create_page.form.picker, drop="true" if on and kind != "picture" else "false")
         self.create_page.form.picker.update()
 
     # what is remembered

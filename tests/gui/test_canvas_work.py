@@ -189,6 +189,19 @@ def test_a_dropped_picture_becomes_what_it_was_dropped_on(qtbot, window, core, t
     assert work.path == str(tmp_path / "mine.png")
 
 
+def test_nothing_on_the_canvas_takes_drags_away_from_the_window(window, core, tmp_path) -> None:
+    canvas = window.create_page.canvas
+    views = [canvas.view, canvas.compare.slider, canvas.compare.left, canvas.compare.right]
+    parts = [*views, *(view.viewport() for view in views), canvas.bar, canvas.review, canvas.drop]
+    assert [part.objectName() for part in parts if part.acceptDrops()] == []
+
+
+def test_a_result_that_is_worked_on_is_called_by_its_prompt(qtbot, window, core) -> None:
+    result = core.keep("one", "a quiet harbour", 1, 96, 64)
+    take(qtbot, window, result.path)
+    assert window.create_page.canvas.title.full() == "a quiet harbour"
+
+
 def test_settings_come_back_from_a_dropped_picture(qtbot, window, core, tmp_path) -> None:
     path = tmp_path / "made.png"
     inputs = {"prompt": "an old harbour", "steps": 21, "width": 512, "height": 512}

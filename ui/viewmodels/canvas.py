@@ -63,6 +63,7 @@ class CanvasVM(QObject):
         self._image_of = ""
         self._levels: tuple[QImage, ...] = ()
         self._missing = False
+        self._named = ("", "")
         self._ticket = 0
         self._preview: PreviewArrived | None = None
         self._preview_image: QImage | None = None
@@ -162,8 +163,10 @@ class CanvasVM(QObject):
     def work_name(self) -> str:
         """What the picture that is worked on is called: a result by its prompt, others by their file."""
         path = self.work.path
-        prompt = next((one.prompt for one in self._results.values() if one.path == path), "")
-        return " ".join(prompt.split()) or Path(path).name
+        if path != self._named[0]:
+            prompt = next((one.prompt for one in self._core.library.recent() if one.path == path), "")
+            self._named = (path, " ".join(prompt.split()) or Path(path).name)
+        return self._named[1]
 
     def _work_words(self) -> str:
         width, height = self.work.size
