@@ -59,7 +59,6 @@ WAYS: dict[str, Taking] = {
     "FluxFillPipeline": _FILL,
     "FluxKontextPipeline": Taking(Way.EDIT, least=0, most=1),
     "FluxPipeline": _PACKED,
-    "HiDreamImagePipeline": _PLAIN,
     "HunyuanDiTPAGPipeline": _PLAIN,
     "HunyuanDiTPipeline": _PLAIN,
     "KolorsPAGPipeline": _PLAIN,
@@ -85,7 +84,8 @@ WAYS: dict[str, Taking] = {
     "StableDiffusionXLPipeline": _PLAIN,
     "ZImagePipeline": _PLAIN,
 }
-"""By class name. What is not here makes pictures from words only."""
+"""By class name. What is not here makes pictures from words only: its latents lie or are scaled in a way of its own, or
+it moves sizes to others (HiDream)."""
 
 
 def taking(pipeline: str) -> Taking:

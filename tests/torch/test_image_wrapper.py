@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import msgspec
 import numpy as np
 import pytest
 import tiny
@@ -22,6 +23,7 @@ from models.errors import AtelierError, ErrorCode
 from models.runners.base import CancelledRunError
 from models.runners.diffusion.blend import shorten, slerp
 from models.runners.diffusion.encode import encoded, laid
+from models.runners.diffusion.loading import enable_tiling
 from models.runners.diffusion.schedulers import scheduler_for
 
 OWN = ("sd", "sdxl", "sd3", "flux", "qwen_image", "z_image")
@@ -329,3 +331,55 @@ def test_a_mask_that_covers_nothing_is_refused(sd: Loaded, picture: Path, keep: 
         sd.run(keep, image=str(picture), mask=str(tmp_path / "black.png"))
     assert caught.value.code is ErrorCode.INVALID_INPUT
     assert caught.value.info.problems[0].name == "mask"
+
+
+def test_encoding_falls_to_tiles_and_to_the_processor(
+    sd: Loaded, picture: Path, tmp_path: Path, faults: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = sd.run(tmp_path / "1", image=str(picture)).image
+    faults["encode:whole"] = "oom"
+    tiles: list[int] = []
+    tiled = sd.pipe.vae._tiled_encode
+    monkeypatch.setitem(vars(sd.pipe.vae), "_tiled_encode", lambda x: (tiles.append(1), tiled(x))[1])
+    in_tiles = sd.run(tmp_path / "2", image=str(picture)).image
+    assert tiles == [1]
+    assert not sd.pipe.vae.use_tiling
+    faults["encode:tiled"] = "oom"
+    on_processor = sd.run(tmp_path / "3", image=str(picture)).image
+    assert np.abs(pixels(in_tiles) - pixels(plain)).mean() < 40
+    assert np.array_equal(pixels(on_processor), pixels(plain))
+
+
+def test_a_plan_in_tiles_encodes_in_tiles(
+    folder_of: Callable[[str], Path], picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Loaded(folder_of("sd"), tmp_path, msgspec.structs.replace(CPU, vae_tiling=True))
+    enable_tiling(model.pipe.vae, 32)
+    tiles: list[int] = []
+    tiled = model.pipe.vae._tiled_encode
+    monkeypatch.setitem(vars(model.pipe.vae), "_tiled_encode", lambda x: (tiles.append(1), tiled(x))[1])
+    assert model.run(tmp_path / "1", image=str(picture)).image.size == (64, 64)
+    assert tiles == [1]
+
+
+def test_transparency_is_kept_where_the_mask_keeps_the_picture(
+    sd: Loaded, picture: Path, mask: Path, keep: Path, tmp_path: Path
+) -> None:
+    image = Image.open(picture).convert("RGBA")
+    image.paste((9, 9, 9, 0), (0, 0, 64, 20))
+    image.save(tmp_path / "clear.png")
+    made = sd.run(keep, image=str(tmp_path / "clear.png"), mask=str(mask), mask_feather=0).image
+    assert made.mode == "RGBA"
+    assert np.array_equal(np.asarray(made)[:, :32], np.asarray(image)[:, :32])
+    assert np.asarray(made)[:, 32:, 3].min() == 255
+
+
+def test_a_soft_mask_changes_less(sd: Loaded, picture: Path, tmp_path: Path) -> None:
+    gaps = []
+    for level in (60, 255):
+        Image.new("L", (64, 64), level).save(tmp_path / f"{level}.png")
+        keep = tmp_path / str(level)
+        sd.run(keep, image=str(picture), mask=str(tmp_path / f"{level}.png"), strength=1.0, steps=8)
+        clean = given_to_decoder(sd, clean_of(sd, picture), keep)
+        gaps.append(float((latents_in(keep) - clean).abs().mean()))
+    assert 0 < gaps[0] < gaps[1]

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from models import faults
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
 from models.planning import TILE, Placement, Plan
@@ -53,10 +54,11 @@ def _by_ladder(pipe: Any, info: FolderInfo, plan: Plan, pixels: torch.Tensor) ->
     before = {key: value for key, value in vars(vae).items() if key.startswith(("tile_", "use_tiling"))}
     try:
         for tiled in (False, True):
-            if tiled and not enable_tiling(vae, min(TILE, max(pixels.shape[-2:]) // 2)):
+            if tiled and not enable_tiling(vae, _tile(pixels)):
                 break
             try:
                 with oom_as("run", plan.device):
+                    faults.hit("encode:tiled" if tiled else "encode:whole")
                     return _known(vae, given)
             except OutOfMemoryError as error:
                 log.warning("no room to encode the picture: %s", error)
@@ -66,6 +68,12 @@ def _by_ladder(pipe: Any, info: FolderInfo, plan: Plan, pixels: torch.Tensor) ->
             pipe.maybe_free_model_hooks()  # or it would stay on the device beside the text encoders
     with oom_as("run", plan.device):
         return _fresh(info, name, torch.device("cpu"), pixels)
+
+
+def _tile(pixels: torch.Tensor) -> int:
+    """A power of two of at most half the picture: three quarters of other sides are no whole number of latents."""
+    half: int = max(int(side) for side in pixels.shape[-2:]) // 2
+    return min(TILE, 1 << max(half.bit_length() - 1, 5))
 
 
 def _dtype(vae: Any, plan: Plan) -> torch.dtype:
