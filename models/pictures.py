@@ -209,9 +209,18 @@ def _about(image: Image.Image) -> About:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        exif = _png_exif(image) if image.format == "PNG" else image.getexif()
+        return int(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 - broken EXIF is no reason to refuse a picture
         return 1
+
+
+def _png_exif(image: Image.Image) -> Image.Exif:
+    """What stands before the pixels; Pillow's own way decodes them first, in case there is something behind."""
+    exif = Image.Exif()
+    if isinstance(found := image.info.get("exif"), bytes):
+        exif.load(found)
+    return exif
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -151,6 +151,17 @@ def test_pictures_stand_upright(tmp_path: Path, turn: int) -> None:
     assert opened.image.tobytes() == upright.tobytes()
 
 
+def test_looking_at_a_png_decodes_no_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import ImageFile
+
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (60, 40)).save(tmp_path / "turned.png", exif=exif)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("pixels were decoded"))
+    about = pictures.look(tmp_path / "turned.png")
+    assert (about.width, about.height) == (40, 60)
+
+
 def test_colours_are_meant_as_the_profile_says(tmp_path: Path) -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
     image = halves()
