@@ -165,19 +165,22 @@ class Downloads:
         self._pump()
 
     def dismiss(self, key: str) -> None:
-        """Take an ended one off the list."""
-        if key in self._known and self._known[key].ended:
+        """Take an ended one off the list, once the process has let go of it."""
+        if key in self._known and self._known[key].ended and key not in self._stopping:
             del self._known[key]
             self._disk.do(lambda: self._store.remove_download(key))
             self._events.emit(DownloadRemoved(key))
 
     def went_offline(self) -> None:
         """The network is forbidden from now on: everything pauses until ``went_online``, and the process ends."""
-        self._held = [d.id for d in self.all() if d.state in DOWNLOAD_ACTIVE | {_S.QUEUED}]
-        for key in self._held:
-            self._become(self._known[key], _S.PAUSED, speed=0.0, seconds_left=None)
-        self._stopping.clear()
-        self._hub.stop()
+        going = [d for d in self.all() if d.state in DOWNLOAD_ACTIVE | {_S.QUEUED}]
+        failed = [d for d in self.all() if d.state is _S.FAILED and d.waiting]
+        self._held = [d.id for d in (*going, *failed)]
+        for download in going:
+            self._become(download, _S.PAUSED, speed=0.0, seconds_left=None, waiting=0.0)
+        for download in failed:  # nothing is tried again meanwhile
+            self._become(download, _S.FAILED, waiting=0.0)
+        self._end_process()
 
     def went_online(self) -> None:
         held, self._held = self._held, []
@@ -189,21 +192,24 @@ class Downloads:
         for download in self.all():
             if download.state in DOWNLOAD_ACTIVE:
                 self._become(download, _S.QUEUED, speed=0.0, seconds_left=None)
-        self._stopping.clear()
-        self._hub.stop()
+        self._end_process()
         self._pump()
 
     # -- life --
 
     def adopt(self, rows: Iterable[tuple[Download, str, str]]) -> None:
         """Take over what ended programs left: a window's go on where they stopped, a command line's are paused."""
+        rows = list(rows)
+        newest = {_files(download.spec): download.id for download, _, _ in rows}  # what came of it counts
         for download, _, origin in rows:
-            if download.ended:
+            if download.ended or newest[_files(download.spec)] != download.id:
                 self._disk.do(functools.partial(self._store.remove_download, download.id))
                 continue
-            goes_on = origin == "window" and not self._hub.offline
-            if download.state in DOWNLOAD_ACTIVE | {_S.QUEUED}:
-                state = _S.QUEUED if goes_on else _S.PAUSED
+            retries = download.state is _S.FAILED and download.waiting > 0
+            if retries or download.state in DOWNLOAD_ACTIVE | {_S.QUEUED}:
+                state = _S.QUEUED if origin == "window" and not self._hub.offline else _S.PAUSED
+                if origin == "window" and self._hub.offline:
+                    self._held.append(download.id)
                 download = msgspec.structs.replace(download, state=state, speed=0.0, seconds_left=None, waiting=0.0)
             self._put(download)
         self._pump()
@@ -286,10 +292,7 @@ class Downloads:
 
     def _lost(self, error: ErrorInfo) -> None:
         """The process ended unasked: what it was at is begun once more, then it has failed."""
-        stopping, self._stopping = self._stopping, {}
-        for key, how in stopping.items():
-            if how is not _Stop.PAUSE:
-                self._discard(key)
+        self._discard_cancelled()
         for download in self.all():
             if download.state in DOWNLOAD_ACTIVE:
                 losses = self._losses[download.id] = self._losses.get(download.id, 0) + 1
@@ -315,6 +318,17 @@ class Downloads:
                     continue
                 running += 1
                 self._become(download, _S.PREPARING)
+
+    def _end_process(self) -> None:
+        self._hub.stop()
+        self._discard_cancelled()
+
+    def _discard_cancelled(self) -> None:
+        """The process that was told to stop is gone: what was cancelled is still to be deleted."""
+        stopping, self._stopping = self._stopping, {}
+        for key, how in stopping.items():
+            if how is not _Stop.PAUSE:
+                self._discard(key)
 
     def _discard(self, key: str) -> None:
         download = self._known[key]
@@ -379,10 +393,10 @@ def _ends(message: protocol.FromHub) -> bool:
     return isinstance(message, protocol.Pulled | protocol.PullFailed)
 
 
+def _files(spec: PullSpec) -> tuple[object, ...]:
+    """What is the same for downloads of the same files."""
+    return spec.repo.lower(), spec.revision, spec.allow, spec.file
+
+
 def _same_files(one: PullSpec, other: PullSpec) -> bool:
-    return (one.repo.lower(), one.revision, one.allow, one.file) == (
-        other.repo.lower(),
-        other.revision,
-        other.allow,
-        other.file,
-    )
+    return _files(one) == _files(other)

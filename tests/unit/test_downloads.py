@@ -282,6 +282,87 @@ def test_success_clears_earlier_tries(table: Table, tmp_path: Path) -> None:
     assert [found.id for found in table.downloads.all()] == ["twin"]
 
 
+def test_offline_ends_the_tries_and_online_takes_them_up(table: Table) -> None:
+    download = table.add()
+    table.say(protocol.PullFailed(download.id, ErrorInfo(ErrorCode.NO_CONNECTION)))
+    table.hub.offline = True
+    table.downloads.went_offline()
+    halted = table.downloads.get(download.id)
+    assert halted is not None
+    assert (halted.state, halted.waiting) == (S.FAILED, 0.0), "nothing is promised that does not happen"
+    table.hub.offline = False
+    table.downloads.went_online()
+    assert table.state(download) is S.PREPARING
+
+
+def test_what_waited_for_a_better_connection_goes_on_in_the_next_window(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite3"
+    first = Table(path)
+    passing, lasting = first.add("o/passing"), first.add("o/lasting")
+    first.say(protocol.PullFailed(passing.id, ErrorInfo(ErrorCode.NO_CONNECTION)))
+    first.say(protocol.PullFailed(lasting.id, ErrorInfo(ErrorCode.TOKEN_REFUSED)))
+    first.saved()
+    second = Table(path)
+    second.downloads.adopt(second.store.downloads())
+    assert (second.state(passing), second.state(lasting)) == (S.PREPARING, S.FAILED)
+
+
+def test_a_window_begun_offline_goes_on_with_the_network(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite3"
+    first = Table(path)
+    download = first.add()
+    first.saved()
+    second = Table(path)
+    second.hub.offline = True
+    second.downloads.adopt(second.store.downloads())
+    assert second.state(download) is S.PAUSED
+    second.hub.offline = False
+    second.downloads.went_online()
+    assert second.state(download) is S.PREPARING
+
+
+def test_of_several_tries_of_ended_programs_the_last_one_counts(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite3"
+    for number, names in enumerate(("ab", "ab", "a")):
+        program = Table(path, origin="cli")
+        for name in names:
+            download = program.add(f"o/{name}")
+            if number == 2:
+                program.run(download)
+                program.say(protocol.Pulled(download.id, "f", "c", 100, 100))
+        program.saved()
+    window = Table(path)
+    window.downloads.adopt(window.store.downloads())
+    assert [(found.model, found.state) for found in window.downloads.all()] == [("o/b", S.PAUSED)]
+    assert {found.model for found in window.saved().values()} == {"o/b"}
+
+
+@pytest.mark.parametrize("what", ["went_offline", "begin_again"])
+def test_what_was_being_cancelled_is_deleted_although_the_process_ends(table: Table, what: str) -> None:
+    download = table.add()
+    table.run(download, done=10)
+    table.downloads.cancel(download.id)
+    getattr(table.downloads, what)()
+    assert [sent[0] for sent in table.hub.sent[-2:]] == ["end", "discard"]
+    table.say(protocol.Stopped(download.id, 10))
+    freed = table.downloads.get(download.id)
+    assert freed is not None
+    assert freed.freed_bytes == 10
+
+
+def test_a_cancelled_one_stays_on_the_list_until_the_process_has_let_go(table: Table) -> None:
+    download = table.add()
+    table.run(download, done=10)
+    table.downloads.pause(download.id)
+    table.downloads.cancel(download.id)
+    table.downloads.dismiss(download.id)
+    table.say(protocol.Stopped(download.id))
+    assert table.hub.sent[-1][:2] == ("discard", download.id)
+    table.say(protocol.Stopped(download.id, 10))
+    table.downloads.dismiss(download.id)
+    assert table.downloads.all() == []
+
+
 def test_speed_is_taken_over_the_last_seconds() -> None:
     now = [0.0]
     meter = Meter(lambda: now[0])
