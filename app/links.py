@@ -11,6 +11,7 @@ from app.hub_protocol import PullSpec
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}")
 _NOT_MODELS = ("datasets", "spaces", "docs", "blog", "papers", "collections", "models", "api")
 _PAGES = ("tree", "blob", "resolve", "raw", "commit")
+_HOSTS = ("huggingface.co/", "www.huggingface.co/", "hf.co/", "hf-mirror.com/")
 _WEIGHTS = (".safetensors", ".gguf")
 
 
@@ -20,6 +21,8 @@ def parse_link(text: str) -> PullSpec | None:
     Takes ``org/name``, ``org/name@revision``, ``hf://org/name`` and links to a hub's or a mirror's pages.
     """
     text = text.strip()
+    if text.startswith(_HOSTS):
+        text = f"https://{text}"
     is_link = "://" in text
     path = text.removeprefix("hf://") if text.startswith("hf://") else unquote(urlsplit(text).path) if is_link else text
     parts = [part for part in path.split("/") if part]

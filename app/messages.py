@@ -155,6 +155,11 @@ _ERRORS: dict[ErrorCode, Words] = {
         "Start the download again to get the present one.",
         Action.RETRY,
     ),
+    _C.FILE_NOT_IN_REPO: Words(
+        "“{repo}” has no file {file} on the hub.",
+        "Its authors may have renamed or removed it. Look at its page, or choose another model.",
+        Action.CHOOSE_MODEL,
+    ),
     _C.REPO_HOSTILE: Words(
         "“{repo}” is not well formed and was refused: {what}.", "Choose another source.", Action.CHOOSE_MODEL
     ),

@@ -27,11 +27,11 @@ from models.catalog.entry import CatalogEntry, Use
 from models.catalog.load import catalog
 from models.catalog.search import Index
 from models.catalog.shelves import runs_well, shelves
+from models.choose import unmet
 from models.errors import AtelierError, ErrorCode
 from models.machine import Backend, DeviceFacts, Fit, Verdict
 
 _SHELF = 8  # entries on the shelf of this computer
-_MATTERING = (".safetensors", ".gguf", ".pth", "model_index.json")
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -83,7 +83,8 @@ class Offers:
         self._view = View()
         self.device: DeviceFacts | None = None
         self._looks = 0  # asked for and not answered yet
-        events.subscribe(ModelsChanged, lambda _: self.refresh())
+        self._stale = False  # the models changed since the last look
+        events.subscribe(ModelsChanged, lambda _: self._models_changed())
         events.subscribe(DownloadChanged, lambda event: self._download_moved(event.download))
         events.subscribe(DownloadRemoved, lambda _: events.emit(OffersChanged()))
 
@@ -169,11 +170,16 @@ class Offers:
 
     # -- inside --
 
+    def _models_changed(self) -> None:
+        self._stale = True
+        self.refresh()
+
     def _saw(self, seen: tuple[Index, View]) -> None:
-        first, old = self._index is None, self._view
+        told, old = self._index is not None and not self._stale, self._view
         self._index, self._view = seen
         self._looks -= 1
-        if first or old != self._view:
+        self._stale = False
+        if not told or old != self._view:
             self._events.emit(OffersChanged())
 
     def _failed(self, error: Exception) -> None:
@@ -195,11 +201,14 @@ class Offers:
 
     def _offer(self, entry: CatalogEntry) -> Offer:
         found = self._view.present.get(entry.id, Presence())
-        download = self._downloads.find(entry.id) or self._downloads.find(entry.repo)
-        model_id = self._models.id_of(entry) if found.status is Status.INSTALLED else ""
+        download = self._download_of(entry)
+        status, model_id = self._here(entry, found.status)
+        if download is not None and not download.ended:
+            halted = download.state in (DownloadState.PAUSED, DownloadState.FAILED)
+            status = Status.PARTIAL if halted else Status.DOWNLOADING
         return Offer(
             entry=entry,
-            status=self._status(entry, found.status, download, model_id),
+            status=status,
             verdict=self._view.verdicts.get(entry.id),
             download=download,
             model_id=model_id,
@@ -207,17 +216,30 @@ class Offers:
             accepted=self._accepted.get((entry.id, entry.licence.name), 0.0),
         )
 
-    def _status(self, entry: CatalogEntry, on_disk: Status, download: Download | None, model_id: str) -> Status:
-        if download is not None and not download.ended:
-            halted = download.state in (DownloadState.PAUSED, DownloadState.FAILED)
-            return Status.PARTIAL if halted else Status.DOWNLOADING
-        if on_disk is Status.INSTALLED and model_id and self._models.knows(model_id):
-            problem = self._models.get(model_id).problem
-            if problem is not None and problem.code is ErrorCode.MODEL_CORRUPT:
-                return Status.DAMAGED
-            if problem is not None and problem.code is ErrorCode.MODEL_INCOMPLETE:
-                return Status.PARTIAL
-        return on_disk
+    def _download_of(self, entry: CatalogEntry) -> Download | None:
+        """By the entry's id, or by its repository unless another entry or file of it was meant."""
+        if (own := self._downloads.find(entry.id)) is not None:
+            return own
+        found = self._downloads.find(entry.repo)
+        if found is None or catalog().get(found.model) is not None or found.spec.file not in ("", entry.file):
+            return None
+        return found
+
+    def _here(self, entry: CatalogEntry, by_files: Status) -> tuple[Status, str]:
+        """Status and model id by what was found of the model itself, whose files may have other names than the catalog
+        says; else by its files."""
+        model_id = ""
+        if by_files is Status.INSTALLED:
+            model_id = self._models.id_of(entry)
+        elif entry.is_model and not entry.file and self._models.knows(entry.repo):
+            model_id = self._models.get(entry.repo).card.id
+        if not model_id or not self._models.knows(model_id):
+            return by_files, model_id
+        problem = self._models.get(model_id).problem
+        if problem is None:
+            return Status.INSTALLED, model_id
+        told = {ErrorCode.MODEL_CORRUPT: Status.DAMAGED, ErrorCode.MODEL_INCOMPLETE: Status.PARTIAL}
+        return told.get(problem.code, by_files), model_id
 
     def _download_moved(self, download: Download) -> None:
         entry = catalog().get(download.model) or self.entry(download.spec.repo)
@@ -274,10 +296,7 @@ def presence(cache: Path, entry: CatalogEntry) -> Presence:
         unfinished = [part for part in (repo / "blobs").glob("*.part") if part.is_file()]
     except OSError:
         return Presence()
-    # By what matters: which small files a repository has besides may change, and a pattern may be a good guess.
-    wanted = [pattern for pattern in entry.allow if pattern.endswith(_MATTERING)] or list(entry.allow)
-    whole = all(fnmatch.filter(files, pattern) for pattern in wanted)
-    if files and whole:
+    if files and not unmet(entry.allow, files):
         chosen = {name for pattern in entry.allow for name in fnmatch.filter(files, pattern)}
         return Presence(Status.INSTALLED, sum(files[name] for name in chosen))
     if unfinished:

@@ -8,8 +8,9 @@ what ``models.folders.inspect`` accepts after the download; where that cannot be
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -32,6 +33,7 @@ _LIGHT_LIMIT = 64_000_000
 _SMALLER = 0.8
 """A variant is taken in place of the plain files when it has at most this fraction of their bytes."""
 _LICENCES = re.compile(r"(licen[cs]e|notice)[^/]*", re.IGNORECASE)
+_MATTERING = (".safetensors", ".gguf", ".pth", INDEX)
 _LEFTOVERS = re.compile(r"(^|/)(checkpoint-\d+|optimizer|scheduler\.|random_states|training_args|onnx|openvino|flax)")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
 _QUANTS = ("q4_k_m", "q4_k_s", "q4_0", "q4_1", "q5_k_m", "q5_k_s", "q5_0", "q8_0", "q6_k")
@@ -85,8 +87,17 @@ def choose_file(model: str, sizes: Mapping[str, int], file: str) -> Choice:
     others = tuple(path for path in listing.weights() if path != file)
     risks = ("pickle_only",) if file.endswith(_PICKLES) else ()
     if file not in sizes:
-        return Choice("unknown", others=others, problem=listing.incomplete(file).info)
+        missing = ErrorInfo(ErrorCode.FILE_NOT_IN_REPO, {"repo": model, "file": file[:200]})
+        return Choice("unknown", others=others, problem=missing)
     return Choice(_guess(model, file, sizes[file]), (file, *listing.licences()), others=others, risks=risks)
+
+
+def unmet(patterns: Iterable[str], paths: Iterable[str]) -> list[str]:
+    """The patterns that match none of ``paths``; of those for weights and the index, where there are any: which small
+    files a repository has besides may change."""
+    patterns, paths = list(patterns), list(paths)
+    mattering = [pattern for pattern in patterns if pattern.endswith(_MATTERING)]
+    return [pattern for pattern in mattering or patterns if not fnmatch.filter(paths, pattern)]
 
 
 class _Listing:

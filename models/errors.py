@@ -43,6 +43,7 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "rate_limited"
     REPO_NOT_FOUND = "repo_not_found"
     REVISION_GONE = "revision_gone"
+    FILE_NOT_IN_REPO = "file_not_in_repo"
     REPO_HOSTILE = "repo_hostile"
     GATED_NO_TOKEN = "gated_no_token"
     GATED_TOKEN_SCOPE = "gated_token_scope"

@@ -52,7 +52,7 @@ def make_plan(api: Api, spec: PullSpec, info: Info, closed: bool = False) -> Pla
     """The plan for ``spec``. ``closed`` says that files may not be read yet, so it is made from the listing alone.
 
     Raises:
-        AtelierError: REPO_HOSTILE, MODEL_INCOMPLETE (a file that was asked for is not there), and what ``Api`` raises.
+        AtelierError: REPO_HOSTILE, FILE_NOT_IN_REPO, and what ``Api`` raises.
     """
     commit = info.sha or ""
     if not _HEX[40].fullmatch(commit) or not _REVISION.fullmatch(spec.revision) or ".." in spec.revision:
@@ -87,10 +87,13 @@ def _choice(spec: PullSpec, sizes: dict[str, int], index: Any, config: Any, clos
     allowed = tuple(
         filter_repo_objects([path for path in sizes if not _OURS.fullmatch(path)], allow_patterns=list(spec.allow))
     )
+    if missing := choose.unmet(spec.allow, allowed):
+        if choice.kind == "pipeline" and choice.problem is None:
+            return choice  # its files have other names by now
+        facts: dict[str, str | int | float] = {"repo": spec.repo, "file": missing[0][:200]}
+        problem = ErrorInfo(ErrorCode.FILE_NOT_IN_REPO, facts)
+        return msgspec.structs.replace(choice, files=(), others=(), problem=problem)
     problem = choice.problem if choice.kind == "pipeline" and choose.INDEX in allowed else None
-    if not allowed:
-        facts: dict[str, str | int | float] = {"model": spec.repo, "file": ", ".join(spec.allow)[:200]}
-        problem = ErrorInfo(ErrorCode.MODEL_INCOMPLETE, facts)
     return msgspec.structs.replace(choice, files=allowed, others=(), problem=problem)
 
 

@@ -77,7 +77,22 @@ def test_patterns_and_single_files(hub: FakeHub, start: Start) -> None:
     process.pull("org/m", "one", file="model.safetensors")
     assert (Path(process.done("one").folder) / "model.safetensors").is_file()
     process.pull("org/m", "none", file="absent.safetensors")
-    assert process.failed("none").code is ErrorCode.MODEL_INCOMPLETE
+    assert process.failed("none").code is ErrorCode.FILE_NOT_IN_REPO
+
+
+def test_patterns_the_repository_has_outgrown(hub: FakeHub, start: Start, tmp_path: Path) -> None:
+    hub.add("org/m", small_model())
+    process = start()
+    gone = ("model_index.json", "*/*.json", "unet/diffusion_pytorch_model.bf16.safetensors")
+    process.pull("org/m", "model", allow=gone)
+    folder = Path(process.done("model").folder)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == CHOSEN, "the smallest complete set instead"
+    hub.add("org/loras", {"README.md": b"x", "new-name.safetensors": noise(5000)})
+    process.pull("org/loras", "file", allow=("*.md", "old-name.safetensors"))
+    error = process.failed("file")
+    assert (error.code, error.facts["file"]) == (ErrorCode.FILE_NOT_IN_REPO, "old-name.safetensors")
+    assert not (tmp_path / "cache" / "models--org--loras").exists()
 
 
 def test_a_repository_kept_by_xet_comes_over_the_bridge(hub: FakeHub, start: Start) -> None:

@@ -16,6 +16,8 @@ from app.links import parse_link, repo_url
         ("org/name@v2", PullSpec("org/name", "v2")),
         ("hf://org/name", PullSpec("org/name")),
         ("https://huggingface.co/org/name", PullSpec("org/name")),
+        ("huggingface.co/org/name", PullSpec("org/name")),
+        ("hf.co/org/name/tree/main", PullSpec("org/name")),
         ("https://huggingface.co/org/name/", PullSpec("org/name")),
         ("https://huggingface.co/org/name/tree/main", PullSpec("org/name")),
         ("https://hf-mirror.com/org/na.me-1_0/tree/fp16?x=1#y", PullSpec("org/na.me-1_0", "fp16")),

@@ -32,6 +32,7 @@ FACTS: dict[ErrorCode, dict[str, str | int | float]] = {
     ErrorCode.HUB_TROUBLE: {"status": 503},
     ErrorCode.REPO_NOT_FOUND: {"repo": "a/b"},
     ErrorCode.REVISION_GONE: {"repo": "a/b"},
+    ErrorCode.FILE_NOT_IN_REPO: {"repo": "a/b", "file": "vae/model.safetensors"},
     ErrorCode.REPO_HOSTILE: {"repo": "a/b", "what": "a file outside its folder"},
     ErrorCode.GATED_NO_TOKEN: {"repo": "a/b", "url": "https://x"},
     ErrorCode.GATED_TOKEN_SCOPE: {"repo": "a/b", "url": "https://x"},
