@@ -94,6 +94,29 @@ def remove_repo(cache: Path, repo: Repo) -> int:
     return freed
 
 
+def remove_file(cache: Path, repo: Repo, path: str) -> int:
+    """Delete one file of a repository's snapshots, and its content where no other file is the same; returns the bytes
+    that were really freed.
+
+    Raises:
+        AtelierError: MODEL_IN_USE as ``remove_repo``; FOLDER_NOT_WRITABLE.
+    """
+    if is_fetched(cache, Path(repo.folder).name):
+        raise AtelierError(ErrorCode.MODEL_IN_USE, "a file of it is being downloaded", model=repo.id)
+    if repo.linked:
+        raise AtelierError(ErrorCode.FOLDER_NOT_WRITABLE, "it is a link to another's", path=repo.folder)
+    files = [(revision, file) for revision in repo.revisions for file in revision.files]
+    mine = {file.blob.inode for _, file in files if file.blob and file.path == path}
+    mine -= {file.blob.inode for _, file in files if file.blob and file.path != path}
+    links = [Path(revision.folder) / path for revision, file in files if file.path == path]
+    blobs = [blob for blob in repo.blobs if blob.inode in mine]
+    try:
+        freed = sum(delete_file(name) for name in (*links, *(Path(blob.path) for blob in blobs)))
+    except OSError as error:
+        raise disk_error(error, str(cache)) from error
+    return freed + sum(sweep(cache, Path(blob.store)) for blob in blobs if blob.store)
+
+
 def set_aside(folder: Path, parent: Path) -> Path:
     """Rename a folder to what nobody takes for a model; returns its new path."""
     aside = parent / f"{REMOVED}{secrets.token_hex(4)}"

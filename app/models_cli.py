@@ -17,7 +17,7 @@ from app.links import parse_link
 from app.paths import default_paths
 from app.pull_cli import pull
 from app.terminal import DONE, FAILED, complain, error_json, print_json, print_line
-from app.weights import Offer, Status
+from app.weights import Offer
 from models.catalog.entry import Role, Use
 from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem
 from models.machine import Fit
@@ -232,16 +232,19 @@ def pull_models(shop: Shop, options: argparse.Namespace) -> int:
         for name in options.model:
             for wanted in shop.core.offers.chain(name):
                 shop.core.offers.accept(wanted.id)
-    for name in options.model:
-        spec = parse_link(name)
-        if options.file:
-            offer = shop.offer(name)
-            repo = offer.entry.repo if offer else spec.repo if spec else name
-            spec = PullSpec(repo, spec.revision if spec else "main", file=options.file)
-            shop.core.downloads.start(name, spec)
-        else:
-            shop.core.downloads.start(name)
+    wishes = [(name, _one_file(shop, name, options.file) if options.file else None) for name in options.model]
+    for name, spec in wishes:
+        shop.core.offers.wanted(name, spec)  # all of them mean something, or none is begun
+    for name, spec in wishes:
+        shop.core.downloads.start(name, spec)
     return pull(shop.core, shop.dispatcher, options.json)
+
+
+def _one_file(shop: Shop, name: str, file: str) -> PullSpec:
+    """One file of what ``name`` means."""
+    spec, offer = parse_link(name), shop.offer(name)
+    repo = offer.entry.repo if offer else spec.repo if spec else name
+    return PullSpec(repo, spec.revision if spec else "main", file=file)
 
 
 def repair_models(shop: Shop, options: argparse.Namespace) -> int:
@@ -309,6 +312,8 @@ def verify_models(shop: Shop, options: argparse.Namespace) -> int:
             print_json(view.builtins(report))
         else:
             print_line(view.check_text(report))
+    if options.json:
+        print_json({"status": "failed" if bad else "succeeded", "checked": len(names), "bad": bad})
     return FAILED if bad else DONE
 
 
@@ -360,6 +365,8 @@ def add_source(shop: Shop, options: argparse.Namespace) -> int:
         shop.core.imports.remove_source(str(options.folder.expanduser().resolve()))
         found = 0
     else:
+        if not options.folder.expanduser().is_dir():
+            raise InvalidInputError(Problem("FOLDER", str(options.folder), f"There is no folder “{options.folder}”."))
         found = shop.answer(shop.core.imports.add_source, options.folder)
     if options.json:
         print_json({"status": "succeeded", "found": found})
@@ -369,10 +376,19 @@ def add_source(shop: Shop, options: argparse.Namespace) -> int:
 
 
 def _stored_id(shop: Shop, name: str) -> str:
-    """The id storage knows ``name`` by: a catalog id stands for its repository."""
+    """The id storage knows ``name`` by: a catalog id stands for its file where a repository has several, else for
+    its repository."""
     offer = shop.offer(name)
     if offer is None:
         return name
-    if offer.status is Status.AVAILABLE:
+    entry, models = offer.entry, shop.core.models
+    of_repo = models.of_repo(entry.repo)
+    if not of_repo:
         raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=name)
-    return offer.entry.repo
+    several = name.casefold() == entry.id and entry.file and any(thing.file for thing in of_repo)
+    if not several:
+        return entry.repo
+    thing = models.thing(f"{entry.repo}/{entry.file}")
+    if thing is None:
+        raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=name)
+    return thing.id

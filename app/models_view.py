@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from models.catalog.shelves import memory_by_precision
 from tqdm import tqdm
 
 from app.hub_protocol import Hit, RepoFacts
 from app.messages import words
 from app.models import AddOn, ModelEntry
 from app.weights import CheckReport, Offer, Status, StorageReport
+from models.catalog.shelves import memory_by_precision
 from models.families import family_title
 from models.machine import Fit, Verdict
 from models.recognise import FileKind, Recognised

@@ -276,7 +276,8 @@ class Storage:
         survey = self._models.survey()
         known = self._models.thing(key)
         wanted = (known.id if known else key, known.repo if known and known.repo else key)
-        thing = next((one for one in survey.things if one.id in wanted or (one.repo and one.repo in wanted)), None)
+        found = [one for one in survey.things if one.id in wanted or (one.repo and one.repo in wanted)]
+        thing = next((one for one in found if one.id == wanted[0]), found[0] if found else None)
         repo = survey.cache.repo(thing.repo if thing and thing.repo else key)
         if thing is None and repo is None:
             raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=key)
@@ -285,9 +286,9 @@ class Storage:
     def _remove(self, key: str) -> int:
         thing, repo = self._find(key)
         if repo is not None and (thing is None or thing.repo):
-            if thing is not None and thing.id == key != repo.id and thing.file:
-                sentence = f"It is one of several files of {repo.id}; only all of them can be removed."
-                raise InvalidInputError(Problem("model", key, sentence))
+            is_one_of_several = thing is not None and thing.file and thing.id != repo.id
+            if thing is not None and is_one_of_several and key.casefold() != repo.id.casefold():
+                return cache_removal.remove_file(self._models.cache, repo, thing.file)
             return cache_removal.remove_repo(self._models.cache, repo)
         if thing is None or not thing.owned or self._paths.models not in Path(thing.path).parents:
             raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=key)

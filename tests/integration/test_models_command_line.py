@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.cache_trees import safetensors
 from tests.fakehub import FakeHub, Fault
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +135,52 @@ def test_what_does_not_exist_is_said_so(hub: FakeHub) -> None:
     unknown = atelier("models", "pull", "sdxl-trubo")
     assert unknown.returncode == 1
     assert "sdxl-turbo" in unknown.stderr, "a near name is offered"
+
+
+def test_nothing_is_begun_when_one_of_several_is_refused(hub: FakeHub) -> None:
+    refused = atelier("models", "pull", REPO, "sdxl-trubo", "--json")
+    assert refused.returncode == 1
+    assert [line["status"] for line in lines(refused)] == ["failed"]
+    assert not hub.requests
+
+
+SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+
+
+def test_an_entry_whose_files_were_renamed_comes_whole_and_is_known_by_its_id(hub: FakeHub, tmp_path: Path) -> None:
+    hub.add(SD15, {**hub.repos[REPO].files})  # no “fp16” in any name
+    assert atelier("models", "pull", "sd15", "--json").returncode == 0
+    assert lines(atelier("models", "show", "sd15", "--json"))[0]["status"] == "installed"
+    checked = lines(atelier("models", "verify", "sd15", "--json"))
+    assert checked[0]["bad"] == []
+    assert checked[-1] == {"status": "succeeded", "checked": 1, "bad": 0}
+    cache = Path(os.environ["HF_HUB_CACHE"])
+    next(cache.glob("models--stable*/snapshots/*/vae/*.safetensors")).resolve().unlink()
+    damaged = atelier("models", "verify", "sd15", "--json")
+    assert (damaged.returncode, lines(damaged)[-1]["status"]) == (1, "failed")
+    assert atelier("models", "repair", "sd15", "--json").returncode == 0
+    assert lines(atelier("models", "remove", "sd15", "--json"))[-1]["freed_bytes"] > 10_000_000
+
+
+def test_one_of_several_files_of_a_repository_is_not_removed_with_all(hub: FakeHub) -> None:
+    names = ("Hyper-SD15-8steps-lora.safetensors", "Hyper-SDXL-8steps-lora.safetensors")
+    hub.add("ByteDance/Hyper-SD", {name: lora(number) for number, name in enumerate(names)})
+    assert atelier("models", "pull", "hyper-sd15-8", "hyper-sdxl-8", "--json").returncode == 0
+    removed = atelier("models", "remove", "hyper-sdxl-8", "--json")
+    listed = {line["entry"] for line in lines(atelier("models", "list", "--installed", "--json")) if "entry" in line}
+    assert "hyper-sd15-8" in listed, removed.stdout
+
+
+def lora(fill: int) -> bytes:
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    shapes = {f"{name}.lora_down.weight": ("F16", [4, 320]), f"{name}.lora_up.weight": ("F16", [320, 4])}
+    return safetensors(shapes, fill + 1)
+
+
+def test_a_folder_that_is_not_there_is_no_source() -> None:
+    refused = atelier("models", "source", "/nowhere/at/all", "--json")
+    assert refused.returncode == 2
+    assert "/nowhere/at/all" in lines(refused)[-1]["error"]["sentence"]
 
 
 def test_a_licence_has_to_be_accepted_first() -> None:

@@ -267,6 +267,25 @@ def test_one_of_several_models_in_a_folder_is_forgotten_alone(shop: Shop, tmp_pa
     assert [Path(path).name for path in shop.settings.value.model_folders] == ["m1", "m3"]
 
 
+@pytest.mark.parametrize("layout", [{}, {"links": False}, {"twins": True}])
+def test_one_of_several_files_of_a_repository_is_removed_alone(
+    shop: Shop, hub: Path, free: Any, layout: dict[str, bool]
+) -> None:
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    shapes = {f"{name}.lora_down.weight": ("F16", [4, 320]), f"{name}.lora_up.weight": ("F16", [320, 4])}
+    files = {f"{letter}.safetensors": trees.safetensors(shapes, fill) for fill, letter in enumerate("abc")}
+    trees.put(hub, "org/loras", {**files, "twin/c.safetensors": files["c.safetensors"]}, **layout)
+    shop.models.refresh()
+    before = free()
+    freed = shop.remove("org/loras/b.safetensors")
+    assert freed == before - free() == len(files["b.safetensors"])
+    assert {addon.path.rpartition("/")[2] for addon in shop.models.addons()} == {"a.safetensors", "c.safetensors"}
+    kept = len(files["c.safetensors"]) if layout == {"links": False} else 0
+    assert shop.remove("org/loras/c.safetensors") == kept, "the same content has another name"
+    assert shop.remove("org/loras") > 0
+    assert not trees.folder_of(hub, "org/loras").exists()
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs permissions that bind")
 def test_a_cache_that_cannot_be_written(shop: Shop, hub: Path) -> None:
     trees.put(hub, "org/a", trees.pipeline(1))
