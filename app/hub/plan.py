@@ -91,8 +91,8 @@ def _choice(spec: PullSpec, sizes: dict[str, int], index: Any, config: Any, clos
         if choice.kind == "pipeline" and choice.problem is None:
             return choice  # its files have other names by now
         facts: dict[str, str | int | float] = {"repo": spec.repo, "file": missing[0][:200]}
-        problem = ErrorInfo(ErrorCode.FILE_NOT_IN_REPO, facts)
-        return msgspec.structs.replace(choice, files=(), others=(), problem=problem)
+        gone = ErrorInfo(ErrorCode.FILE_NOT_IN_REPO, facts)
+        return msgspec.structs.replace(choice, files=(), others=(), problem=gone)
     problem = choice.problem if choice.kind == "pipeline" and choose.INDEX in allowed else None
     return msgspec.structs.replace(choice, files=allowed, others=(), problem=problem)
 
