@@ -351,3 +351,10 @@ def test_an_autoencoder_that_overflows_in_float16_is_never_run_in_it(
     assert model.pipe.vae.config.force_upcast
     first = model.run(tmp_path / "latents")
     assert difference(model.run(tmp_path / "latents"), first) == 0
+
+
+def test_in_tiles_a_picture_of_any_size_keeps_its_size(sd: Loaded, keep: Path, faults: dict[str, str]) -> None:
+    faults["decode:whole"] = "oom"
+    for width, height in ((72, 104), (200, 120)):
+        keep.unlink(missing_ok=True)
+        assert sd.run(keep, width=width, height=height, steps=1).image.size == (width, height)

@@ -100,7 +100,7 @@ class Decoder:
         """In tiles of at most half the picture; None when this autoencoder cannot."""
         before = {name: value for name, value in vars(self._vae).items() if name.startswith(("tile_", "use_tiling"))}
         side = max(latents.shape[-2:]) * vae_factor({"vae": self._vae.config})
-        if not enable_tiling(self._vae, min(TILE, side // 2)):
+        if not enable_tiling(self._vae, tile_for(side)):
             return None
         try:
             return self._as_planned(latents, options)
@@ -119,6 +119,12 @@ class Decoder:
             for block in repeated_blocks(vae):
                 stack.callback(block.register_forward_pre_hook(lambda *_: self._report.checkpoint()).remove)
             return vae.decode(latents.to(device, torch.float32), **options)
+
+
+def tile_for(side: int) -> int:
+    """Pixels of a tile of at most half of ``side``. A power of two: three quarters of other tiles are no whole number
+    of latents, and the picture put together from them would not have its size."""
+    return min(TILE, 1 << max((side // 2).bit_length() - 1, 5))
 
 
 def finite(tensor: torch.Tensor) -> bool:

@@ -13,9 +13,9 @@ from torch.nn import functional
 from models import faults
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
-from models.planning import TILE, Placement, Plan
+from models.planning import Placement, Plan
 from models.runners.base import OutOfMemoryError, Report
-from models.runners.diffusion.decode import finite
+from models.runners.diffusion.decode import finite, tile_for
 from models.runners.diffusion.hooks import execution_device
 from models.runners.diffusion.loading import enable_tiling, load_part, vae_of
 from models.runners.diffusion.memory import oom_as
@@ -54,7 +54,7 @@ def _by_ladder(pipe: Any, info: FolderInfo, plan: Plan, pixels: torch.Tensor) ->
     before = {key: value for key, value in vars(vae).items() if key.startswith(("tile_", "use_tiling"))}
     try:
         for tiled in (False, True):
-            if tiled and not enable_tiling(vae, _tile(pixels)):
+            if tiled and not enable_tiling(vae, tile_for(max(pixels.shape[-2:]))):
                 break
             try:
                 with oom_as("run", plan.device):
@@ -68,12 +68,6 @@ def _by_ladder(pipe: Any, info: FolderInfo, plan: Plan, pixels: torch.Tensor) ->
             pipe.maybe_free_model_hooks()  # or it would stay on the device beside the text encoders
     with oom_as("run", plan.device):
         return _fresh(info, name, torch.device("cpu"), pixels)
-
-
-def _tile(pixels: torch.Tensor) -> int:
-    """A power of two of at most half the picture: three quarters of other sides are no whole number of latents."""
-    half: int = max(int(side) for side in pixels.shape[-2:]) // 2
-    return min(TILE, 1 << max(half.bit_length() - 1, 5))
 
 
 def _dtype(vae: Any, plan: Plan) -> torch.dtype:
