@@ -285,6 +285,9 @@ def test_a_shape_or_a_number_sets_the_frame(qtbot, window, tmp_path) -> None:
     left.setValue(100)
     left.editingFinished.emit()
     assert work.extents == (96, 0, 64, 0)
+    left.setValue(98)
+    left.editingFinished.emit()
+    assert left.value() == 96, "what the model takes is shown"
     qtbot.mouseClick(find(window, "canvas.frame.reset"), Qt.MouseButton.LeftButton)
     assert work.extents == outpaint.NONE
 

@@ -282,6 +282,7 @@ class WorkVM(QObject):
         self._written = None
         if mask is not None:
             mask.changed.connect(self.mask_dirty)
+            self.mask_dirty.emit(QRect(0, 0, *mask.size))
 
     @property
     def has_mask(self) -> bool:

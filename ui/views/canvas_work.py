@@ -50,7 +50,7 @@ class CanvasWork(QObject):
         bar.brush_changed.connect(lambda name, value: work.set_brush(**{name: value}))
         bar.pen_sizes_changed.connect(self._set_pen_sizes)
         bar.aspect_chosen.connect(work.extend_to)
-        bar.extents_typed.connect(work.extend)
+        bar.extents_typed.connect(self._extend)
 
     def _add_keys(self) -> None:
         """Letters count while the canvas has the focus; the others everywhere, since text fields keep theirs."""
@@ -151,6 +151,10 @@ class CanvasWork(QObject):
             return False
         self.choose("")
         return True
+
+    def _extend(self, extents: outpaint.Extents) -> None:
+        self._work.extend(extents)
+        self.refresh()
 
     def _resize_brush(self, factor: float) -> None:
         if self.on and self.tool in ("brush", "eraser"):

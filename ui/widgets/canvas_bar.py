@@ -273,6 +273,8 @@ class CanvasBar(QFrame):
     # shown
 
     def show_state(self, state: BarState) -> None:
+        if state == self._state:
+            return
         self._state = state
         for name, button in self._tools.items():
             button.setVisible(name in state.tools)
@@ -325,6 +327,7 @@ class CanvasBar(QFrame):
             self.aspect_chosen.emit(*self._state.aspects[index - 1])
 
     def _side_typed(self) -> None:
+        self._state = None  # what was typed may be bent to what the model takes: show that
         self.extents_typed.emit(tuple(int(self._sides[side].given()) for side in _SIDES))
 
 

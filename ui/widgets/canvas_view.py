@@ -56,6 +56,7 @@ class CanvasView(ImageView):
         super().__init__(parent)
         self._tool = ""
         self._source: Callable[[], QImage | None] = lambda: None
+        self._given: Callable[[], QImage | None] | None = None
         self._tint = MaskItem(lambda: self._source())
         self._hatch = HatchItem()
         self._before = BeforeItem()
@@ -93,16 +94,19 @@ class CanvasView(ImageView):
 
     def set_brush(self, diameter: float) -> None:
         """The circle at the pointer, in pixels of the picture."""
+        if diameter == self._diameter:
+            return
         self._diameter = diameter
         self._show_cursor()
         self.viewport().update()
 
     def set_mask(self, source: Callable[[], QImage | None] | None) -> None:
-        """Tint the picture by the grey image that ``source`` gives."""
+        """Tint the picture by the grey image that ``source`` gives; what changes in it is told by ``mask_dirty``."""
+        if source == self._given:
+            return
+        self._given = source
         self._source = source or (lambda: None)
         self._tint.setVisible(source is not None)
-        self._tint.fit(*self._size)
-        self._tint.update()
 
     def mask_dirty(self, box: QRect) -> None:
         self._tint.update(QRectF(box))
