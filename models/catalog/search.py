@@ -22,6 +22,10 @@ NAME, ID, FAMILY, ROLE, TAG, REPO, AUTHOR, LICENCE, SUMMARY = 12, 12, 5, 5, 4, 3
 """How much it says that a word stands in a field."""
 WHOLE = 2
 """A whole word counts so many times what its start counts."""
+LONGEST = 400
+"""Characters of a query that are looked at; a whole page that was pasted must not hold up the window."""
+LONGEST_SLIP = 40
+"""Letters; no word of the catalog is longer, and the ways to mistype one grow with its length."""
 SHORTEST_SLIP = 4
 """Letters; shorter words are taken as they are typed."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -109,7 +113,7 @@ class Index:
 
     def search(self, query: str) -> list[CatalogEntry]:
         """The entries in which every word of ``query`` is found, best first; all of them for an empty query."""
-        typed = list(dict.fromkeys(_WORD.findall(fold(query))))
+        typed = list(dict.fromkeys(_WORD.findall(fold(query[:LONGEST]))))
         if not typed:
             return list(self._entries)
         total: dict[int, int] | None = None
@@ -149,7 +153,7 @@ class Index:
 
     def _slipped(self, word: str) -> dict[int, int]:
         best: dict[int, int] = {}
-        if len(word) < SHORTEST_SLIP:
+        if not SHORTEST_SLIP <= len(word) <= LONGEST_SLIP:
             return best
         for slip in _slips(word):
             begin = bisect_left(self._words, slip)
