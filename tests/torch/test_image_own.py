@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import tiny_pictures
+import torch
 from PIL import Image, ImageDraw
-from tiny_runs import Ear, Loaded
+from tiny_runs import CPU, Ear, Loaded
 
-from models import canvas, pipelines, ways
+from models import canvas, folders, pipelines, ways
 from models.errors import InvalidInputError
 from models.runners.base import CancelledRunError
-from models.schemas import why_not
+from models.runners.diffusion.runner import DiffusionRunner
+from models.schemas import schema_for, why_not
 
 
 @pytest.fixture(scope="session")
@@ -187,3 +191,39 @@ def test_own_classes_take_what_they_are_given() -> None:
         if taking.way is ways.Way.EDIT:
             assert "image" in row.inputs
             assert "strength" not in row.inputs
+
+
+@pytest.mark.parametrize("name", ["QwenImageEditPipeline", "QwenImageEditPlusPipeline"])
+def test_qwens_edit_pipelines_are_called_as_they_want(
+    name: str, folder_of: Callable[[str], Path], picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their reader of words and pictures is too large to be built tiny: its numbers are given ready-made."""
+    row = pipelines.row(name)
+    assert row is not None
+    info = folders.inspect(folder_of("qwen_image"))
+    base = diffusers.DiffusionPipeline.from_pretrained(info.folder)
+    pipe = getattr(diffusers, name)(**base.components, processor=None)
+    seen: list[Any] = []
+
+    def words(*_: Any, image: Any = None, prompt_embeds: Any = None, **__: Any) -> tuple[Any, Any]:
+        seen.append(image)
+        numbers = torch.randn(1, 6, 32, generator=torch.Generator().manual_seed(len(seen)))
+        return (numbers if prompt_embeds is None else prompt_embeds), torch.ones(1, 6, dtype=torch.long)
+
+    monkeypatch.setitem(vars(pipe), "encode_prompt", words)
+    module = sys.modules[type(pipe).__module__]
+    sized = module.calculate_dimensions
+    monkeypatch.setattr(module, "calculate_dimensions", lambda area, ratio: sized(min(area, 96 * 96), ratio))
+    runner = DiffusionRunner(pipe, info, row, CPU, None)
+    schema = schema_for(name, info.configs, info.about.recommended)
+    several = "reference_1" in schema
+    assert several == (name == "QwenImageEditPlusPipeline")
+    more = {"reference_1": str(picture), "reference_2": str(picture)} if several else {}
+    values = schema.validate({"prompt": "make it red", "image": str(picture), "steps": 2, **more})
+    ear = Ear()
+    made = runner.run(values, 3, tmp_path / "1", ear)
+    assert abs(made.image.width / made.image.height - 72 / 56) < 0.3
+    assert len(seen[0]) == 3 if several else seen[0] is not None
+    assert ear.steps[-1] == (2, 2, 0.0)
+    with pytest.raises(InvalidInputError):
+        schema.validate({"prompt": "make it red"})

@@ -383,3 +383,15 @@ def test_a_soft_mask_changes_less(sd: Loaded, picture: Path, tmp_path: Path) -> 
         clean = given_to_decoder(sd, clean_of(sd, picture), keep)
         gaps.append(float((latents_in(keep) - clean).abs().mean()))
     assert 0 < gaps[0] < gaps[1]
+
+
+@pytest.mark.parametrize("family", ["sd", "flux"])
+def test_half_precision_keeps_the_picture_too(
+    family: str, folder_of: Callable[[str], Path], picture: Path, mask: Path, tmp_path: Path
+) -> None:
+    half = msgspec.structs.replace(CPU, dtype="bfloat16", vae_dtype="bfloat16")
+    model = Loaded(folder_of(family), tmp_path, half)
+    asked = {"image": str(picture), "mask": str(mask), "mask_feather": 0, "strength": 0.6}
+    made = model.run(tmp_path / "1", **asked).image
+    assert np.array_equal(pixels(made)[:, :32], pixels(picture)[:, :32])
+    assert model.run(tmp_path / "2", variation_seed=3, variation_strength=0.5).image.size == (64, 64)
