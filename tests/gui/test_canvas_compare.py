@@ -116,6 +116,10 @@ def test_another_picture_takes_the_right_side(qtbot, window, core) -> None:
     window.create_page.side.grid.opened.emit(third)
     assert window.workspace.compare.right.result == third
     assert window.workspace.compare.left.result == first
+    table = window.create_page.canvas.compare._table
+    assert table.height() >= table.widget().sizeHint().height() - 8 or table.height() == 170, "all rows are seen"
+    grid = window.create_page.side.grid
+    assert grid.currentIndex() == window.workspace.recent.find(third)
     qtbot.mouseClick(find(window, "canvas.compare.exchange"), Qt.MouseButton.LeftButton)
     assert window.workspace.compare.left.result == third
     qtbot.mouseClick(find(window, "canvas.compare.as_slider"), Qt.MouseButton.LeftButton)

@@ -54,6 +54,7 @@ class CreatePage(QWidget):
         self.canvas.empty.tried.connect(self._try)
         self.canvas.empty.choose.connect(self.form.open_picker)
         vm.picture_changed.connect(self._mark_shown)
+        self._workspace.compare.changed.connect(self._mark_shown)
         self._workspace.create.schema_changed.connect(self._models_changed)
         self._workspace.create.models_changed.connect(self._models_changed)
 
@@ -78,8 +79,9 @@ class CreatePage(QWidget):
         self.canvas.picture_menu(result).exec(at)
 
     def _mark_shown(self) -> None:
-        shown = self._workspace.canvas.shown
-        self.side.mark_shown(shown.result, shown.job)
+        shown, compare = self._workspace.canvas.shown, self._workspace.compare
+        right = compare.right if compare.active else None
+        self.side.mark_shown(right.result if right is not None else shown.result, shown.job)
 
     # panels
 

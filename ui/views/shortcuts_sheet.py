@@ -71,8 +71,8 @@ class ShortcutsSheet(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(28, 22, 28, 20)
         layout.setSpacing(8)
-        groups = shortcut_words()
-        sides = [_column(groups[:2]), _column(groups[2:])]
+        everywhere, picture, work, queue = shortcut_words()
+        sides = [_column([everywhere, queue]), _column([picture, work])]
         beside = QHBoxLayout()
         beside.setSpacing(40)
         for side in sides:

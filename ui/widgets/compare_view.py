@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from ui.i18n import tr
@@ -183,6 +183,7 @@ class _Table(QScrollArea):
             widget = item.widget()
             if widget is not None:
                 widget.hide()
+                widget.setParent(None)
                 widget.deleteLater()
         if not rows:
             words = tr("Both were made with the same inputs.") if known else ""
@@ -191,12 +192,20 @@ class _Table(QScrollArea):
             self._grid.addWidget(label(entry.title, "secondary", "soft"), line, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(_marked(entry.left), line, 1, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(_marked(entry.right), line, 2, Qt.AlignmentFlag.AlignTop)
+        for part in self._inside.findChildren(QLabel):
+            part.show()  # what is not shown yet would count for nothing
         self.setVisible(bool(rows) or known)
         self._fit()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self._fit()
+
     def _fit(self) -> None:
-        wanted = self._inside.layout()
-        height = wanted.totalHeightForWidth(max(200, self.width())) if wanted is not None else 0
+        """As high as what stands there, up to a limit."""
+        self._grid.invalidate()
+        height = self._grid.totalHeightForWidth(max(200, self.width()))
         self.setFixedHeight(min(170, max(28, height + 2)))
 
     def texts(self) -> list[tuple[str, str, str]]:
