@@ -231,7 +231,7 @@ def why_not(taking: Taking, pipeline: str) -> dict[str, str]:
 
 def _reason(name: str, taking: Taking) -> str:
     if taking.way is Way.WORDS:
-        return "Atelier makes pictures from words only with this model."
+        return "This model can be used from words only."
     if name in REFERENCES:
         return "This model takes no pictures beside the one it works on."
     if taking.way is Way.EDIT:

@@ -63,6 +63,7 @@ WAYS: dict[str, Taking] = {
     "HunyuanDiTPipeline": _PLAIN,
     "KolorsPAGPipeline": _PLAIN,
     "KolorsPipeline": _PLAIN,
+    "LongCatImageEditPipeline": _EDIT,
     "Lumina2Pipeline": _PLAIN,
     "PixArtAlphaPipeline": _PLAIN,
     "PixArtSigmaPAGPipeline": _PLAIN,

@@ -11,6 +11,7 @@ from typing import Any
 import diffusers
 import numpy as np
 import pytest
+import tiny
 import tiny_pictures
 import torch
 from PIL import Image, ImageDraw
@@ -227,3 +228,35 @@ def test_qwens_edit_pipelines_are_called_as_they_want(
     assert ear.steps[-1] == (2, 2, 0.0)
     with pytest.raises(InvalidInputError):
         schema.validate({"prompt": "make it red"})
+
+
+def test_longcats_edit_pipeline_is_called_as_it_wants(
+    folder_of: Callable[[str], Path], picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As above; it makes pictures of its own size, in the shape of the one given."""
+    row = pipelines.row("LongCatImageEditPipeline")
+    assert row is not None
+    transformer = diffusers.LongCatImageTransformer2DModel(
+        in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=[4, 4, 8],
+    )  # fmt: skip
+    base = tiny._qwen_image()
+    reader = type("Reader", (), {"image_processor": None})()  # of words and pictures: its numbers are ready-made
+    vae = tiny._vae(16, shift_factor=0.1)
+    pipe = diffusers.LongCatImageEditPipeline(
+        base.scheduler, vae, base.text_encoder, base.tokenizer, reader, transformer
+    )
+    prepared = sys.modules[type(pipe).__module__].prepare_pos_ids
+    ids = prepared(modality_id=0, type="text", start=(0, 0), num_token=6)
+    monkeypatch.setitem(vars(pipe), "encode_prompt", lambda **_: (torch.ones(1, 6, 32), ids))
+    module = sys.modules[type(pipe).__module__]
+    sized = module.calculate_dimensions
+    monkeypatch.setattr(module, "calculate_dimensions", lambda area, ratio: sized(min(area, 96 * 96), ratio))
+    info = folders.inspect(folder_of("flux"))
+    runner = DiffusionRunner(pipe, info, row, CPU, None)
+    schema = schema_for("LongCatImageEditPipeline", info.configs, info.about.recommended)
+    values = schema.validate({"prompt": "make it red", "image": str(picture), "steps": 2})
+    ear = Ear()
+    made = runner.run(values, 3, tmp_path / "1", ear)
+    assert abs(made.image.width / made.image.height - 72 / 56) < 0.3
+    assert ear.steps[-1] == (2, 2, 0.0)
