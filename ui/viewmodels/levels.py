@@ -13,6 +13,7 @@ from PySide6.QtGui import QImage, QPainter
 
 STRIP = 384
 """Rows of a picture 2048 pixels wide; wider ones are cut into thinner strips."""
+THUMB_SIDE = 256
 LEVEL_LEAST = 900
 """Smaller versions are made until the longer side is below twice this."""
 
@@ -60,3 +61,11 @@ def _in_strips(source: QImage, target: QImage, work: Callable[[QImage, QSize], Q
         if end > start:
             painter.drawImage(0, start, work(strip, QSize(target.width(), end - start)))
     painter.end()
+
+
+def smaller(image: QImage) -> tuple[tuple[QImage, ...], QImage]:
+    """The levels of ``image``, and a thumbnail made of the last."""
+    levels = levels_of(image)
+    last = levels[-1] if levels else image
+    ways = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    return levels, last.scaled(THUMB_SIDE, THUMB_SIDE, *ways)

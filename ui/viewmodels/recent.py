@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from PySide6.QtGui import QImage
 from app.events import ResultAdded, ResultRemoved
 from app.jobs import Result
 from ui.i18n import tr
+from ui.viewmodels.levels import THUMB_SIDE
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.rows import Index, RowsModel
 
 LIMIT = 60
-THUMB_SIDE = 256
 THUMBS_KEPT = 400
 
 
@@ -29,7 +29,10 @@ class RecentRole(IntEnum):
 
 
 class Thumbs(QObject):
-    """Small versions of picture files, by path; ``None`` until they are read, a null image if they cannot be."""
+    """Small versions of picture files, by path; ``None`` until they are read, a null image if they cannot be.
+
+    ``awaited`` tells of files that somebody else is reading and will ``put`` here: large ones are not read twice.
+    """
 
     arrived = Signal(str)
 
@@ -38,18 +41,23 @@ class Thumbs(QObject):
         self._loader = loader
         self._images: dict[str, QImage] = {}
         self._asked: dict[int, str] = {}
+        self.awaited: Callable[[str], bool] = lambda path: False
         loader.loaded.connect(self._loaded)
 
     def get(self, path: str) -> QImage | None:
         image = self._images.get(path)
+        if image is None and self.awaited(path):
+            return None
         if image is None and path not in self._asked.values():
             self._asked[self._loader.request(path, THUMB_SIDE)] = path
         return image
 
     def _loaded(self, ticket: int, image: QImage) -> None:
         path = self._asked.pop(ticket, "")
-        if not path:
-            return
+        if path:
+            self.put(path, image)
+
+    def put(self, path: str, image: QImage) -> None:
         while len(self._images) >= THUMBS_KEPT:
             self._images.pop(next(iter(self._images)))
         self._images[path] = image

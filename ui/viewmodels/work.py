@@ -7,7 +7,7 @@ values when a job is sent: the mask as a file of its own, since queued jobs have
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,61 +20,18 @@ from ui.i18n import tr
 from ui.viewmodels import opening, outpaint
 from ui.viewmodels.create import CreateVM
 from ui.viewmodels.later import Later
-from ui.viewmodels.levels import levels_of
+from ui.viewmodels.levels import smaller
 from ui.viewmodels.mask import Brush, Mask, Patch
 from ui.viewmodels.mask_files import MASKS_KEPT, new_mask_file, new_pasted_file, write_mask, write_picture
 from ui.viewmodels.opening import Opened
 from ui.viewmodels.outpaint import Extents
 from ui.viewmodels.steps import Steps
 from ui.viewmodels.words import ErrorView, error_view
+from ui.viewmodels.work_steps import MaskStep, State, StateStep
 
 MASK_TOOLS = ("brush", "eraser", "lasso", "rectangle")
 PEN_LEAST = 0.2
 """Share of the brush's size that the lightest touch of a pen leaves."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """All there is on the canvas at one moment."""
-
-    path: str
-    opened: Opened | None
-    mask: QImage | None
-    extents: Extents
-
-    def bytes(self) -> int:
-        images = [self.mask] if self.mask is not None else []
-        if self.opened is not None:
-            images += [self.opened.image, *self.opened.levels]
-        return sum(image.sizeInBytes() for image in images)
-
-
-class _MaskStep:
-    def __init__(self, work: WorkVM, patch: Patch, words: str) -> None:
-        self._work, self._patch, self.words = work, patch, words
-
-    def swap(self) -> None:
-        if self._work.mask is not None:
-            self._patch.swap(self._work.mask)
-
-    def bytes(self) -> int:
-        return self._patch.bytes()
-
-
-class _StateStep:
-    """The frame was dragged, or another picture came: the canvas as it was on either side."""
-
-    def __init__(self, work: WorkVM, other: _State, words: str) -> None:
-        self._work, self._other, self.words = work, other, words
-
-    def swap(self) -> None:
-        other, self._other = self._other, self._work.state()
-        self._work.go_to(other)
-
-    def bytes(self) -> int:
-        now = self._work.state()
-        shared = self._other.opened is now.opened
-        return replace(self._other, opened=None).bytes() if shared else self._other.bytes()
 
 
 class WorkVM(QObject):
@@ -86,6 +43,7 @@ class WorkVM(QObject):
     frame_changed = Signal()
     steps_changed = Signal()
     arrived = Signal()
+    thumb_made = Signal(str, QImage)
     noticed = Signal(str)
     refused = Signal(object)
 
@@ -95,6 +53,7 @@ class WorkVM(QObject):
         self._paths = paths
         self._later = Later(self)
         self.path = ""
+        self.thumb_of = ""
         self.opened: Opened | None = None
         self.mask: Mask | None = None
         self.extents: Extents = outpaint.NONE
@@ -191,18 +150,18 @@ class WorkVM(QObject):
         before = self.state()
         self.path = path
         if not path:
-            self._put(before, _State("", None, None, outpaint.NONE), tr("Take the picture out"))
+            self._put(before, State("", None, None, outpaint.NONE), tr("Take the picture out"))
             return
         self.loading = True
         self.changed.emit()
 
-        def read() -> _State:
+        def read() -> State:
             opened = opening.open_for_canvas(path)
             size = (opened.image.width(), opened.image.height())
             try:
-                return _State(path, opened, opening.open_mask(mask, size) if mask else None, extents)
+                return State(path, opened, opening.open_mask(mask, size) if mask else None, extents)
             except AtelierError:
-                return _State(path, opened, None, extents)
+                return State(path, opened, None, extents)
 
         self._later.run(
             read,
@@ -210,7 +169,7 @@ class WorkVM(QObject):
             lambda error: self._not_loaded(ticket, before, error),
         )
 
-    def _loaded(self, ticket: int, before: _State, state: _State) -> None:
+    def _loaded(self, ticket: int, before: State, state: State) -> None:
         if ticket != self._ticket or state.opened is None:
             return
         self.loading = False
@@ -218,15 +177,19 @@ class WorkVM(QObject):
         for note in state.opened.notes:
             self.noticed.emit(note)
         image = state.opened.image
-        self._later.run(lambda: levels_of(image), lambda levels: self._levelled(ticket, levels))
+        self._later.run(lambda: smaller(image), lambda made: self._levelled(ticket, *made))
         self.arrived.emit()
 
-    def _levelled(self, ticket: int, levels: tuple[QImage, ...]) -> None:
-        if ticket == self._ticket and self.opened is not None and levels:
+    def _levelled(self, ticket: int, levels: tuple[QImage, ...], thumb: QImage) -> None:
+        if ticket != self._ticket or self.opened is None:
+            return
+        self.thumb_of = self.path
+        self.thumb_made.emit(self.path, thumb)
+        if levels:
             self.opened = replace(self.opened, levels=levels)
             self.changed.emit()
 
-    def _not_loaded(self, ticket: int, before: _State, error: Exception) -> None:
+    def _not_loaded(self, ticket: int, before: State, error: Exception) -> None:
         if ticket != self._ticket:
             return
         self.loading = False
@@ -235,15 +198,15 @@ class WorkVM(QObject):
         self.changed.emit()
         self.refused.emit(_refusal(error))
 
-    def _put(self, before: _State, state: _State, words: str) -> None:
+    def _put(self, before: State, state: State, words: str) -> None:
         if before.path or before.opened is not None:
-            self._steps.add(_StateStep(self, before, words))
+            self._steps.add(StateStep(self, before, words))
         self.go_to(state, tell=False)
 
-    def state(self) -> _State:
-        return _State(self.path, self.opened, self.mask_image(), self.extents)
+    def state(self) -> State:
+        return State(self.path, self.opened, self.mask_image(), self.extents)
 
-    def go_to(self, state: _State, tell: bool = True) -> None:
+    def go_to(self, state: State, tell: bool = True) -> None:
         """Make the canvas what it was; ``tell`` the form, too."""
         another = state.path != self.path
         self.path, self.opened = state.path, state.opened
@@ -384,7 +347,7 @@ class WorkVM(QObject):
 
     def _keep(self, patch: Patch | None, words: str) -> None:
         if patch is not None:
-            self._steps.add(_MaskStep(self, patch, words))
+            self._steps.add(MaskStep(self, patch, words))
             self._mask_edited()
             self.steps_changed.emit()
 
@@ -404,7 +367,7 @@ class WorkVM(QObject):
         """The edges were let go: one step, however far they were dragged."""
         before, self._drawn = self._drawn, None
         if before is not None and before != self.extents:
-            self._steps.add(_StateStep(self, replace(self.state(), extents=before), tr("Extend the picture")))
+            self._steps.add(StateStep(self, replace(self.state(), extents=before), tr("Extend the picture")))
             self.steps_changed.emit()
         self._tell_values()
 

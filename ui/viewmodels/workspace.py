@@ -44,6 +44,8 @@ class Workspace(QObject):
         self.recent = RecentModel(core, self.thumbs, self)
         self.settings = SettingsVM(core, self)
         self.models = ModelsVM(core, core, self)
+        self.work.thumb_made.connect(self.thumbs.put)
+        self.thumbs.awaited = self._is_opened
         self.create.submitted.connect(self.canvas.follow)
         self.create.refused.connect(self.canvas.refuse)
         self.canvas.use_wanted.connect(self.create.use)
@@ -54,6 +56,10 @@ class Workspace(QObject):
             core.events.subscribe(TroubleArose, lambda event: self.canvas.report(event.error)),
         ]
         self.canvas.show_newest()
+
+    def _is_opened(self, path: str) -> bool:
+        """The picture in ``path`` is on its way to the canvas."""
+        return path == self.create.values().get("image") and self.work.thumb_of != path
 
     def _use_model(self, model: str, inputs: Mapping[str, Any]) -> None:
         """Create with this model, and the prompt that was picked with it."""
