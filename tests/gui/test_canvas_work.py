@@ -464,3 +464,41 @@ def test_a_large_picture_gets_smaller_versions(qtbot, window, tmp_path) -> None:
     near = full.transformed(QTransform.fromScale(0.5, 0.5), Qt.TransformationMode.SmoothTransformation)
     for one, other in zip(half.pixelColor(*at).getRgb()[:3], near.pixelColor(*at).getRgb()[:3], strict=True):
         assert abs(one - other) <= 3
+
+
+def test_a_model_that_edits_asks_for_its_picture_and_shows_only_what_it_takes(qtbot, opened, tmp_path) -> None:
+    from models.box import BoxSchema
+    from models.card import ModelCard
+    from models.inputs import MISSING, Input, InputSpec, Kind
+    from tests.gui.conftest import paths_in
+    from tests.gui.helpers import problem
+    from ui.demo import DemoCore, DemoEntry
+
+    schema = BoxSchema(
+        (
+            InputSpec("prompt", Kind.TEXT, MISSING, Input("Prompt", min_length=1)),
+            InputSpec("image", Kind.IMAGE, MISSING, Input("Image")),
+            InputSpec("reference_1", Kind.IMAGE, None, Input("Picture 2")),
+            InputSpec("reference_2", Kind.IMAGE, None, Input("Picture 3")),
+            InputSpec("seed", Kind.SEED, None, Input("Seed")),
+        )
+    )
+    card = ModelCard(ModelRef("edit", "Edit", "diffusers"), pipeline="FluxKontextPipeline")
+    core = DemoCore(paths_in(tmp_path), [DemoEntry(card, schema)])
+    core.settings.change(model="edit", reduced_motion=True)
+    window = opened(core)
+    window.workspace.create.set_values({"prompt": "make it night"})
+    assert window.workspace.create.generate() is None
+    assert "missing" in problem(window, "image")
+    take(qtbot, window, picture(tmp_path))
+    bar = window.create_page.canvas.bar
+    assert not find(bar, "canvas.tool.brush").isVisible()
+    assert not find(bar, "canvas.tool.frame").isVisible()
+    assert "Edit is told in words what to change" in window.create_page.canvas.work._words(("",))
+    form = window.create_page.form.form
+    assert form.field("reference_1").isVisible()
+    assert not form.field("reference_2").isVisible(), "one after the other"
+    window.create_page.canvas._drop.use_as_reference(picture(tmp_path, 40, 40, "other.png"))
+    assert form.field("reference_2").isVisible()
+    inputs = send(qtbot, core, window)
+    assert Path(inputs["reference_1"]).name == "other.png"
