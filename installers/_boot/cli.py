@@ -15,6 +15,9 @@ from installers._boot import environment, stamp, system
 from installers._boot.pip import child_env
 from installers._boot.report import Problem, Report
 
+WHOLE_SUITE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+"""Many tests wait for processes, so some at a time; more than four would each load torch into memory."""
+
 USAGE = "bootstrap.py [run|test|setup|doctor] [--repair] [--torch LABEL] [-- arguments for atelier or pytest]"
 NO_SCREEN = (
     "There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set), so the window cannot open. Start this "
@@ -92,7 +95,7 @@ def _command(options: argparse.Namespace, root: Path, report: Report) -> int:
         environ = child_env()
         environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         os.chdir(root)
-        return start([str(python), "-m", "pytest", *options.rest], environ)
+        return start([str(python), "-m", "pytest", *(options.rest or WHOLE_SUITE)], environ)
     if not options.rest:
         check_window(done, root, os.environ)
     return start([str(python), "-P", "-m", "app", *options.rest], child_env())
