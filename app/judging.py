@@ -17,11 +17,13 @@ from models.catalog.entry import CatalogEntry
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.families import family_of
 from models.folders import FolderInfo
-from models.machine import DeviceFacts
+from models.machine import Backend, DeviceFacts, Fit
 from models.recognise import FileKind, Recognised
 
 EMBEDDED = "pocket"
 INDEX = "model_index.json"
+QUICK_ON_PROCESSOR = 500_000_000
+"""Bytes of weights; a processor makes a picture of larger models in minutes, not seconds."""
 RUNNABLE = (FileKind.CHECKPOINT, FileKind.DENOISER)
 
 Prepare = Callable[[Path, Recognised, Path, Callable[[str], Path | None], bool], Path]
@@ -125,7 +127,12 @@ class Judge:
         return ModelEntry(card, schema, fit=self._fit(info), family=family)
 
     def _fit(self, info: FolderInfo) -> str:
-        return "unknown" if self._device is None else planning.verdict(info.needs, self._device).fit.value
+        """On a processor only what is small enough for it is called fast."""
+        if self._device is None:
+            return "unknown"
+        fit = planning.verdict(info.needs, self._device).fit
+        slow = self._device.backend is Backend.CPU and info.total_bytes > QUICK_ON_PROCESSOR
+        return Fit.OFFLOAD.value if fit is Fit.FAST and slow else fit.value
 
 
 class FileJudge:

@@ -19,7 +19,7 @@ from app.states import DOWNLOAD_ACTIVE, DOWNLOAD_MOVES, DownloadState, move
 from app.weights import Download, Offer, Shelf, Status
 from models.catalog.entry import CatalogEntry, Use
 from models.errors import AtelierError, ErrorCode, ErrorInfo
-from models.machine import Fit
+from models.machine import DeviceFacts, Fit
 from ui.demo_addons import catalog
 from ui.demo_catalog import GIB, verdict_for
 from ui.demo_storage import WHEN, DemoImports, DemoStorage
@@ -68,6 +68,8 @@ class DemoWeights:
 
 
 class DemoOffers:
+    device: DeviceFacts | None = None
+
     def __init__(self, weights: DemoWeights, entries: list[CatalogEntry]) -> None:
         self._weights = weights
         self._offers = {

@@ -347,6 +347,17 @@ def test_a_licence_is_read_and_accepted_once(qtbot, window, core, page) -> None:
     assert len([d for d in core.downloads.all() if d.state is DownloadState.QUEUED]) == 1
 
 
+def test_a_licence_is_accepted_by_keyboard(qtbot, window, core, page) -> None:
+    click_card(qtbot, window, "sdxl-turbo")
+    press(qtbot, window, "models.primary")
+    ask = dialog(window, "models.licence")
+    qtbot.keyClick(find(ask, "models.licence.tick"), Qt.Key.Key_Space)
+    qtbot.keyClick(find(ask, "models.licence.yes"), Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert ask.isVisible(), "only Enter alone presses a button"
+    qtbot.keyClick(find(ask, "models.licence.yes"), Qt.Key.Key_Return)
+    assert [d.model for d in core.downloads.all()] == ["sdxl-turbo"]
+
+
 def test_escape_refuses_a_licence(qtbot, window, core, page) -> None:
     click_card(qtbot, window, "sdxl-turbo")
     press(qtbot, window, "models.primary")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.hub_protocol import Hit, PullSpec
 from app.states import DownloadState
 from app.weights import Download, Status
+from models.card import ModelCard, ModelRef
 from models.catalog.entry import Use
 from models.errors import ErrorCode, ErrorInfo
 from models.machine import Backend, Component, DeviceFacts, Fit, Needs, Verdict
@@ -218,6 +221,21 @@ def test_a_repository_s_fit_comes_from_its_weights(vm, core) -> None:
     device = DeviceFacts(Backend.CUDA, 0, "GPU", 12 * GIB, 11 * GIB, 32 * GIB, 20 * GIB, (8, 6), True, True)
     core.engine.become(core.engine.state, device)
     assert vm.details().verdict[0] == "Runs fast"
+
+
+def test_the_machine_known_from_the_last_time_counts_until_the_engine_is_ready(vm, core) -> None:
+    core.offers.device = DeviceFacts(Backend.CPU, -1, "CPU", 12 * GIB, 11 * GIB, 32 * GIB, 20 * GIB)
+    assert vm._memory()[0] == "memory"
+
+
+def test_a_pasted_name_of_a_model_that_is_here_shows_it_once(vm, core) -> None:
+    here = "someone/own"
+    card = ModelCard(ModelRef(here, here, "diffusers"))
+    core.models.all.append(replace(core.models.all[0], card=card))
+    vm.catalog.set_query(here)
+    sections = vm.catalog.board.sections()
+    cards = [key for section in sections for key in section.keys if key.startswith("repo:")]
+    assert (sections[0].title, cards) == ("On this computer", [f"repo:{here}"])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app import judging
 from app.events import EventBus, ModelsChanged
 from app.known import Known
 from app.models import Models
@@ -20,6 +21,7 @@ from app.settings import SettingsStore
 from models import folders, recognise
 from models.catalog.entry import CatalogEntry, Licence, Role, Use
 from models.errors import AtelierError, ErrorCode
+from models.machine import Backend, DeviceFacts
 from models.recognise import FileKind, Recognised
 from tests import cache_trees as trees
 
@@ -152,6 +154,18 @@ def test_an_unfinished_download_is_not_offered_and_asked_for_says_so(make: Calla
             models.runnable(name)
         assert caught.value.code is ErrorCode.MODEL_INCOMPLETE
         assert caught.value.info.facts["file"] == "unet/diffusion_pytorch_model.safetensors"
+
+
+def test_what_a_processor_runs_is_called_fast_only_when_it_is_small(
+    make: Callable[[], Models], hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees.put(hub, "org/a", trees.pipeline())
+    models = make()
+    models.refresh(DeviceFacts(Backend.CPU, -1, "CPU", 32 << 30, 24 << 30, 32 << 30, 24 << 30))
+    assert models.get("org/a").fit == "fast"
+    monkeypatch.setattr(judging, "QUICK_ON_PROCESSOR", 100)
+    models.refresh()
+    assert models.get("org/a").fit == "offload"
 
 
 def test_of_two_revisions_a_whole_one_is_used(make: Callable[[], Models], hub: Path) -> None:

@@ -313,7 +313,8 @@ class CatalogVM(QObject):
     def _results(self, offers: list[Offer]) -> Iterable[Section]:
         spec = self.link()
         if spec is not None:
-            yield Section("link", tr("On the hub"), "", (f"{REPO}{spec.repo}",))
+            here = local_entry(self._core, spec.repo) is not None
+            yield Section("link", tr("On this computer") if here else tr("On the hub"), "", (f"{REPO}{spec.repo}",))
         if offers:
             yield Section("found", tr("In the catalog"), "", tuple(offer.entry.id for offer in offers))
         others = self._others()
@@ -326,7 +327,8 @@ class CatalogVM(QObject):
         """Models that lie here and are in no catalog, as far as query and filters let them through."""
         if replace(self.filters, installed=False).any:
             return ()
-        known = {offer.model_id for offer in self._weights.offers.all()}
+        spec = self.link()
+        known = {offer.model_id for offer in self._weights.offers.all()} | {spec.repo if spec is not None else ""}
         wanted = self.query.lower().split()
         found = []
         for entry in self._core.models.entries():

@@ -11,7 +11,7 @@ from app.hub_protocol import PullSpec, RepoFacts
 from app.states import DownloadState
 from app.weights import Download, Offer, Status
 from models import planning
-from models.machine import Backend, Verdict
+from models.machine import Backend, DeviceFacts, Verdict
 from ui.i18n import file_size, tr
 from ui.viewmodels import desktop
 from ui.viewmodels.account import AccountVM
@@ -152,7 +152,7 @@ class ModelsVM(QObject):
 
     def _memory(self) -> tuple[str, int]:
         """What the memory that counts is called, and how many bytes of it models may use."""
-        device = self._core.engine.status.device
+        device = self._device()
         if device is None or device.backend not in (Backend.CPU, Backend.MPS):
             name = tr("graphics memory")
         else:
@@ -160,8 +160,11 @@ class ModelsVM(QObject):
         usable = next((o.verdict.usable_bytes for o in self._weights.offers.all() if o.verdict is not None), 0)
         return name, usable
 
+    def _device(self) -> DeviceFacts | None:
+        return self._core.engine.status.device or self._weights.offers.device
+
     def _verdict(self, facts: RepoFacts) -> Verdict | None:
-        device = self._core.engine.status.device
+        device = self._device()
         return planning.verdict(facts.needs, device) if facts.needs is not None and device is not None else None
 
     def _make_details(self) -> DetailsView | None:

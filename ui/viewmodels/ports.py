@@ -16,6 +16,7 @@ from app.weights import CheckReport, Download, Offer, Shelf, StorageReport
 from models.box import BoxSchema
 from models.card import ModelCard
 from models.errors import ErrorInfo
+from models.machine import DeviceFacts
 from models.recognise import Recognised
 
 
@@ -92,8 +93,11 @@ class DownloadsPort(Protocol):
 
 
 class OffersPort(Protocol):
-    """The catalog as this machine sees it; changes are announced by ``OffersChanged``."""
+    """The catalog as this machine sees it; changes are announced by ``OffersChanged``. ``device`` is what it judges
+    by, known from the last time before the engine is ready."""
 
+    @property
+    def device(self) -> DeviceFacts | None: ...
     def all(self) -> list[Offer]: ...
     def get(self, key: str, /) -> Offer | None: ...
     def search(self, query: str, /) -> list[Offer]:

@@ -8,6 +8,7 @@ from PySide6.QtGui import (
     QEnterEvent,
     QFont,
     QFontMetrics,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -150,7 +151,8 @@ def _short(text: str) -> str:
 
 
 class Button(QPushButton):
-    """A push button; focus comes by keyboard only, so that the ring is not left behind by the mouse."""
+    """A push button; focus comes by keyboard only, so that the ring is not left behind by the mouse. Enter presses it,
+    in dialogs too, where Qt knows only the default button."""
 
     def __init__(self, text: str = "", kind: str = "", icon_name: str = "", parent: QWidget | None = None) -> None:
         # The style leaves hardly any room between icon and words: a space does.
@@ -162,6 +164,14 @@ class Button(QPushButton):
         if icon_name:
             self.setIcon(icon(icon_name, "on_accent" if kind in ("primary", "accent") else "soft"))
             self.setIconSize(QSize(16, 16))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        others = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if enter and not others and self.isEnabled():
+            self.click()
+            return
+        super().keyPressEvent(event)
 
 
 class IconButton(QToolButton):
