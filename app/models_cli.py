@@ -16,7 +16,7 @@ from app.hub_protocol import PullSpec
 from app.links import parse_link
 from app.paths import default_paths
 from app.pull_cli import pull
-from app.terminal import DONE, FAILED, complain, error_json, print_json, print_line
+from app.terminal import DONE, FAILED, complain, error_json, print_json, print_line, warn
 from app.weights import Offer
 from models.catalog.entry import Role, Use
 from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem
@@ -281,6 +281,8 @@ def import_files(shop: Shop, options: argparse.Namespace) -> int:
             code = max(code, _import(shop, path, options))
         except AtelierError as error:
             code = max(code, refuse(options, error))
+            if error.code is ErrorCode.MODEL_NEEDS_PICKLE:
+                warn("If you trust its maker: the same command with --allow-pickle")
     return code
 
 

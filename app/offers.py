@@ -274,16 +274,17 @@ def survey(cache: Path, device: DeviceFacts | None) -> View:
 
 def _for_this_computer(rows: list[Shelf], verdicts: dict[str, Verdict], device: DeviceFacts | None) -> list[Shelf]:
     """The first shelf: on a graphics card what the planner says runs well, without one what is light enough."""
-    title, summary = "Runs well on this computer", device.name if device else ""
     if device is None:
         return []
+    title = "Runs well on this computer"
     if device.backend is Backend.CPU:
+        title = "Light enough for this computer"
         light = next((row.entries for row in rows if row.id == "processor"), ())
         entries = tuple(key for key in light if verdicts[key].fit is not Fit.TOO_LARGE)
     else:
         whole = (entry for entry in catalog() if entry.id in verdicts and not entry.requires)
         entries = tuple(entry.id for entry in whole if runs_well(verdicts[entry.id]))[:_SHELF]
-    return [Shelf("here", title, summary, entries)] if entries else []
+    return [Shelf("here", title, device.name, entries)] if entries else []
 
 
 def presence(cache: Path, entry: CatalogEntry) -> Presence:
