@@ -24,6 +24,9 @@ from models.ways import Taking
 _GRAIN = 10.0
 """Standard deviation, of 255, of the noise laid over the hint of a new area: smooth colours alone stay smooth."""
 
+_SMOOTH_SIDE = 1024
+"""Pixels of the longer side at which the hint of a new area is blurred."""
+
 _MATCH_SIDE = 384
 """Pixels of the longer side at which colours are compared; they differ in broad strokes only."""
 
@@ -134,10 +137,12 @@ def _laid_out(
     if change is None:
         image = ImageOps.fit(pictures.flatten(picture), work, Image.Resampling.LANCZOS)
         return Easel(frame, image, None, None, facts, space.multiple, [], picture)
-    ground = extended(picture, frame, seed)
+    ground = extended(picture, frame)
     core = change.crop(frame.window)
     alpha = feathered(core, int(inputs.get("mask_feather") or 0))
     image = pictures.flatten(ground).crop(frame.window).resize(work, Image.Resampling.LANCZOS)
+    if ground is not picture:
+        image = _grained(image, frame, picture.size, seed)
     return Easel(frame, image, _not_less(alpha, work), _not_less(core, work), facts, space.multiple, [], ground, alpha)
 
 
@@ -149,34 +154,50 @@ def _not_less(alpha: Image.Image, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(tensor[0, 0].round().byte().numpy()).resize(size, Image.Resampling.BILINEAR)
 
 
-def extended(picture: Image.Image, frame: Frame, seed: int) -> Image.Image:
-    """The canvas with the picture in its place; what is new holds the edge's colours, blurred, with some grain."""
+def extended(picture: Image.Image, frame: Frame) -> Image.Image:
+    """The canvas with the picture in its place; what is new holds the edge's colours, blurred."""
     size = (frame.canvas.width, frame.canvas.height)
     if size == picture.size:
         return picture
-    right, bottom = size[0] - frame.left - picture.width, size[1] - frame.top - picture.height
-    margins = ((frame.top, bottom), (frame.left, right), (0, 0))
-    colours = np.pad(np.array(pictures.flatten(picture)), margins, mode="edge")
-    reach = max(frame.left, frame.top, right, bottom)
-    smooth = Image.fromarray(colours).filter(ImageFilter.GaussianBlur(max(1.0, reach / 6)))
-    grain = np.random.default_rng(seed).normal(0.0, _GRAIN, (*reversed(size), 1))
-    ground = Image.fromarray(np.clip(np.array(smooth) + grain, 0, 255).astype(np.uint8))
-    ground = ground.convert(picture.mode)
+    # A blur needs no fine pixels: it is made small and enlarged.
+    factor = min(1.0, _SMOOTH_SIDE / max(size))
+    small = tuple(max(1, round(side * factor)) for side in picture.size)
+    left, top = (round(margin * factor) for margin in (frame.left, frame.top))
+    width, height = (max(1, round(side * factor)) for side in size)
+    right, bottom = max(0, width - left - small[0]), max(0, height - top - small[1])
+    pixels = np.array(pictures.flatten(picture.resize((small[0], small[1]), Image.Resampling.BOX)))
+    padded = Image.fromarray(np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode="edge"))
+    smooth = padded.filter(ImageFilter.GaussianBlur(max(1.0, max(left, top, right, bottom) / 6)))
+    ground = smooth.resize(size, Image.Resampling.BICUBIC).convert(picture.mode)
     ground.paste(picture, (frame.left, frame.top))
     return ground
 
 
+def _grained(image: Image.Image, frame: Frame, picture: tuple[int, int], seed: int) -> Image.Image:
+    """``image``, of the work's size, with grain where the canvas is new."""
+    new = Image.new("L", (frame.canvas.width, frame.canvas.height), 255)
+    new.paste(0, (frame.left, frame.top, frame.left + picture[0], frame.top + picture[1]))
+    new = new.crop(frame.window).resize(image.size, Image.Resampling.BOX)
+    grain = np.random.default_rng(seed).normal(0.0, _GRAIN, (image.height, image.width, 1))
+    rough = Image.fromarray(np.clip(np.array(image) + grain, 0, 255).astype(np.uint8))
+    return Image.composite(rough, image, new)
+
+
 def feathered(mask: Image.Image, reach: int) -> Image.Image:
     """``mask`` with a ramp of ``reach`` pixels around it: full within the mask, nothing beyond the ramp."""
-    if reach <= 0:
+    box = mask.getbbox()
+    if reach <= 0 or box is None:
         return mask
-    hard = torch.from_numpy(np.array(mask, dtype=np.float32))[None, None] / 255
+    left, top = max(0, box[0] - reach), max(0, box[1] - reach)
+    part = mask.crop((left, top, min(mask.width, box[2] + reach), min(mask.height, box[3] + reach)))
+    hard = torch.from_numpy(np.array(part, dtype=np.float32))[None, None] / 255
     grow = (reach + 1) // 2
     grown = functional.max_pool2d(hard, (1, 2 * grow + 1), 1, (0, grow))
     grown = functional.max_pool2d(grown, (2 * grow + 1, 1), 1, (grow, 0))
-    ramp = _box(grown, reach - grow)
-    soft = torch.maximum(hard, ramp)
-    return Image.fromarray((soft[0, 0] * 255).round().byte().numpy())
+    soft = torch.maximum(hard, _box(grown, reach - grow))
+    result = mask.copy()
+    result.paste(Image.fromarray((soft[0, 0] * 255).round().byte().numpy()), (left, top))
+    return result
 
 
 def _box(tensor: torch.Tensor, radius: int) -> torch.Tensor:
