@@ -54,16 +54,28 @@ class Easel:
         """The result: what the model made, or the canvas with it stitched in."""
         if self._alpha is None:
             return made
-        size = self.frame.window_size
-        made = made.convert("RGB").resize((size.width, size.height), Image.Resampling.LANCZOS)
-        before = self._canvas.crop(self.frame.window)
-        latent = self.multiple * size.width / self.frame.work.width
-        made = matched(made, pictures.flatten(before), self._alpha, latent)
+        left, top = self.frame.window[:2]
+        box = self._alpha.getbbox() or (0, 0, 1, 1)
+        place = (left + box[0], top + box[1], left + box[2], top + box[3])
+        new, before, alpha = self._matched(made.convert("RGB"), box), self._canvas.crop(place), self._alpha.crop(box)
         if before.mode == "RGBA":
-            made.putalpha(ImageChops.lighter(before.getchannel("A"), self._alpha))
+            new.putalpha(ImageChops.lighter(before.getchannel("A"), alpha))
         result = self._canvas.copy()
-        result.paste(Image.composite(made, before, self._alpha), self.frame.window[:2])
+        result.paste(Image.composite(new, before, alpha), place[:2])
         return result
+
+    def _matched(self, made: Image.Image, box: canvas.Box) -> Image.Image:
+        """What lies in ``box`` of the window, of all that was made, in the colours of what is kept."""
+        assert self._alpha is not None
+        size = self.frame.window_size
+        part = _part(made, size, box)
+        before = pictures.flatten(self._canvas.crop(self.frame.window))
+        shift = colour_shift(made, before, self._alpha, self.multiple * size.width / self.frame.work.width)
+        if shift is None:
+            return part
+        bands = [np.array(_part(Image.fromarray(band.numpy()), size, box, Image.Resampling.BILINEAR)) for band in shift]
+        pixels = np.array(part, dtype=np.float32) + np.stack(bands, axis=2)
+        return Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
 
     def to_fill(self) -> Image.Image:
         """The mask for models made for filling, which know no grey: all that the result takes from them is white."""
@@ -212,17 +224,29 @@ def _box(tensor: torch.Tensor, radius: int) -> torch.Tensor:
     return tensor
 
 
-def matched(made: Image.Image, before: Image.Image, alpha: Image.Image, latent: float) -> Image.Image:
-    """``made`` in the colours of ``before``: where the mask keeps the picture both should be the same, so what they
-    differ there in broad strokes is carried on into what is new. ``latent`` is how many pixels one latent covers."""
-    factor = min(1.0, _MATCH_SIDE / max(made.size))
-    small = (max(1, round(made.width * factor)), max(1, round(made.height * factor)))
+def _part(
+    image: Image.Image, size: Size, box: canvas.Box, way: Image.Resampling = Image.Resampling.LANCZOS
+) -> Image.Image:
+    """What ``image`` would hold in ``box`` if it were scaled to ``size``."""
+    wide, high = image.width / size.width, image.height / size.height
+    given = (box[0] * wide, box[1] * high, min(box[2] * wide, image.width), min(box[3] * high, image.height))
+    return image.resize((box[2] - box[0], box[3] - box[1]), way, box=given)
+
+
+def colour_shift(made: Image.Image, before: Image.Image, alpha: Image.Image, latent: float) -> torch.Tensor | None:
+    """What to add to ``made`` to have the colours of ``before``, (3, height, width) and small; None if nothing tells.
+
+    Where the mask keeps the picture both should be the same, so what they differ there in broad strokes is carried on
+    into what is new. ``latent`` is how many pixels of ``before`` one latent covers.
+    """
+    factor = min(1.0, _MATCH_SIDE / max(before.size))
+    small = (max(1, round(before.width * factor)), max(1, round(before.height * factor)))
     # The model changes whole latents: beside the mask it has not kept the picture either.
     around = max(1, round(factor * latent))
     touched = functional.max_pool2d(_floats(alpha.resize(small, Image.Resampling.BOX)), 2 * around + 1, 1, around)
     known = (touched < 1).float()
     if float(known.mean()) < 0.01:
-        return made
+        return None
     gap = _floats(before.resize(small, Image.Resampling.BOX)) - _floats(made.resize(small, Image.Resampling.BOX))
     whole = torch.stack([band[known[0, 0] > 0].median() for band in gap[0]]).reshape(1, -1, 1, 1)
     whole = whole.clamp(-_MOST_SHIFT, _MOST_SHIFT)
@@ -232,10 +256,7 @@ def matched(made: Image.Image, before: Image.Image, alpha: Image.Image, latent: 
     for _ in range(3):
         near, weight = _box(near, radius), _box(weight, radius)
     sure = (weight * 4).clamp(0, 1)  # half of the square is known at a straight edge, a quarter some way off
-    shift = sure * near / weight.clamp(min=1e-3) + (1 - sure) * whole
-    shift = functional.interpolate(shift, (made.height, made.width), mode="bilinear", align_corners=False)
-    pixels = (_floats(made) + shift).clamp(0, 255).round().byte()
-    return Image.fromarray(pixels[0].permute(1, 2, 0).numpy())
+    return (sure * near / weight.clamp(min=1e-3) + (1 - sure) * whole)[0]
 
 
 def _floats(image: Image.Image) -> torch.Tensor:
