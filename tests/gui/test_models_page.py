@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QAbstractItemModelTester, QTest
-from PySide6.QtWidgets import QAbstractButton, QDialog, QLabel, QLineEdit, QProgressBar
+from PySide6.QtWidgets import QAbstractButton, QDialog, QLabel, QLineEdit, QProgressBar, QScrollArea
 
 from app.states import DownloadState
 from app.weights import Status
@@ -326,6 +326,18 @@ def test_the_ring_on_the_rail_leads_from_create_to_the_downloads(qtbot, window, 
     window.show_page("create")
     press(qtbot, window, "rail.downloads")
     assert window.page == "models"
+
+
+def test_a_long_name_does_not_push_words_out_of_the_details(qtbot, opened, core) -> None:
+    window = opened(core, (1024, 640))
+    window.show_page("models")
+    repo = f"someone/{'wide-name-' * 9}"
+    core.hub.access[repo] = ""
+    window.workspace.models.choose(f"repo:{repo}")
+    link = find(window, "models.details.page", QAbstractButton)
+    qtbot.waitUntil(link.isVisible)
+    area = window.models_page.details.findChild(QScrollArea)
+    assert area.widget().minimumSizeHint().width() <= area.viewport().width()
 
 
 # licences and gates

@@ -15,6 +15,8 @@ from ui.widgets.flow import FlowLayout, fixed_height
 
 WIDTH = 372
 MOST_FILES = 40
+LINK_WIDTH = 200
+"""Pixels that the words of a link may take: the panel is some 270 wide in the smallest window."""
 
 
 class DetailsPanel(QWidget):
@@ -273,8 +275,8 @@ def _note(note: Note) -> QFrame:
 
 
 def _link(name: str, words: str, url: str) -> Button:
-    short = words if len(words) <= 40 else words[:26] + "…" + words[-13:]
-    button = Button(short, "link", "external-link")
+    button = Button("", "link", "external-link")
+    button.setText(" " + button.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, LINK_WIDTH))
     button.setObjectName(name)
     button.setAccessibleName(tr("Open in the browser: {words}", words=words))
     button.setToolTip(url)
