@@ -78,7 +78,7 @@ def test_one_file_name_for_several_pictures_is_numbered(tmp_path: Path) -> None:
         (["generate", "x", "--seed", "apple"], "Seed must be a whole number"),
         (["generate", "x", "--count", "0"], "Count must be a whole number from 1 to 64"),
         (["generate", "x", "--mask", "m.png"], "This model has no input called “mask”."),
-        (["generate", "x", "--image", str(ROOT / "LICENSE")], "it is not a picture, or of a kind Atelier does not know"),
+        (["generate", "x", "--image", str(ROOT / "LICENSE")], "it is not a picture, or of a kind"),
         (["generate", "x", "--out", "/proc/nowhere/x.png"], "--out: “/proc/nowhere/x.png” cannot be written"),
         (["generate", "x", "--out", "picture.bmp"], "pictures are saved as .png"),
         (["generate"], "PROMPT"),
