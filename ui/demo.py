@@ -145,6 +145,10 @@ class DemoModels:
         self._core = core
         self.all = entries
         self.removed: list[str] = []
+        self.looks = 0
+
+    def refresh(self) -> None:
+        self.looks += 1
 
     def entries(self) -> list[DemoEntry]:
         return list(self.all)

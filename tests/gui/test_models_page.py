@@ -15,6 +15,7 @@ from app.weights import Status
 from models.errors import ErrorCode
 from tests.gui.helpers import find
 from ui.demo_catalog import many
+from ui.viewmodels import models as models_vm
 from ui.viewmodels.board import BoardRole
 from ui.widgets.card_board import CardBoard
 
@@ -338,6 +339,15 @@ def test_a_long_name_does_not_push_words_out_of_the_details(qtbot, opened, core)
     qtbot.waitUntil(link.isVisible)
     area = window.models_page.details.findChild(QScrollArea)
     assert area.widget().minimumSizeHint().width() <= area.viewport().width()
+
+
+def test_what_other_programs_fetched_is_seen_when_the_page_comes_to_the_front(qtbot, window, core, monkeypatch) -> None:
+    window.show_page("models")
+    assert core.models.looks == 0, "the start was a moment ago"
+    window.show_page("create")
+    monkeypatch.setattr(models_vm, "LOOK_SECONDS", 0.0)
+    window.show_page("models")
+    assert core.models.looks == 1
 
 
 # licences and gates

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
@@ -26,6 +27,9 @@ from ui.viewmodels.offer_words import live
 from ui.viewmodels.ports import CorePort, EntryPort, WeightsPort
 from ui.viewmodels.storage import StorageVM
 from ui.viewmodels.words import ErrorView
+
+LOOK_SECONDS = 10.0
+"""Between two looks at the disk."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class ModelsVM(QObject):
         self._chosen = ""
         self._view: DetailsView | None = None
         self._actions = ActionsView()
+        self._looked = time.monotonic()  # the core looks at the start
         self._join()
 
     def _join(self) -> None:
@@ -92,6 +97,12 @@ class ModelsVM(QObject):
             end()
         for part in (self.catalog, self.downloads, self.account, self.storage):
             part.close()
+
+    def look_again(self) -> None:
+        """Other programs download, too: see what is on the disk by now, at most every few seconds."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._core.models.refresh()
 
     # what is chosen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import QEvent, Qt, QUrl
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QMenu, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
@@ -175,9 +175,15 @@ class ModelsPage(QWidget):
     def opened(self) -> None:
         """The page comes to the front."""
         self._vm.account.look()
+        self._vm.look_again()
         self.catalog.board.setFocus(Qt.FocusReason.OtherFocusReason)
         if self.segment == "storage":
             self._vm.storage.open()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow() and self.isVisible():
+            self._vm.look_again()
 
     def search(self) -> None:
         self.show_segment("browse")
