@@ -99,8 +99,8 @@ class Offers:
         return None if entry is None else self._offer(entry)
 
     def entry(self, key: str) -> CatalogEntry | None:
-        """By id, or by repository."""
-        return catalog().get(key) or next(iter(catalog().by_repo(key)), None)
+        """By id or by repository, in any capitals."""
+        return _named(key) or next(iter(catalog().by_repo(key)), None)
 
     def search(self, query: str) -> list[Offer]:
         """Best first; an empty query gives all."""
@@ -143,7 +143,7 @@ class Offers:
     def chain(self, model: str, spec: PullSpec | None = None) -> list[CatalogEntry]:
         """The entry a name or link means, after those it requires that are not here; empty when it means none."""
         linked = spec or parse_link(model)
-        entry = catalog().get(model) or (self.entry(linked.repo) if linked and not linked.file else None)
+        entry = _named(model) or (self.entry(linked.repo) if linked and not linked.file else None)
         return [] if entry is None else [*self._required(entry), entry]
 
     # -- doing --
@@ -248,6 +248,10 @@ class Offers:
         if download.ended:
             self.refresh()
         self._events.emit(OffersChanged((entry.id,)))
+
+
+def _named(key: str) -> CatalogEntry | None:
+    return catalog().get(key) or catalog().get(key.lower())
 
 
 def needs_acceptance(entry: CatalogEntry) -> bool:

@@ -87,6 +87,12 @@ def test_what_is_required_comes_first_unless_it_is_here(stall: Stall) -> None:
     assert wanted[0].total_bytes > wanted[1].total_bytes
 
 
+def test_capitals_do_not_matter(stall: Stall) -> None:
+    assert [one.model for one in stall.offers.wanted("SD15")] == ["sd15"]
+    assert [one.model for one in stall.offers.wanted(SD15.upper())] == ["sd15"]
+    assert stall.offers.get("SD15") == stall.offers.get("sd15")
+
+
 def test_a_licence_with_conditions_is_accepted_first_and_kept(stall: Stall) -> None:
     with pytest.raises(AtelierError) as refused:
         stall.offers.wanted("sdxl-turbo")
