@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from app.files import is_text
 from models.recognise import FileKind
@@ -84,6 +83,8 @@ def _roots(folder: Path) -> list[tuple[Path, FileKind]]:
 
 def _extra_paths(file: Path) -> Iterator[tuple[Path, FileKind]]:
     """The folders that ComfyUI's file of extra places names: ``base_path`` and, below it, one or several for a kind."""
+    import yaml  # only where such a file is: the start of the window has no time for it
+
     try:
         if file.stat().st_size > _MAX_YAML:
             return

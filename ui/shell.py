@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Signal
 from PySide6.QtGui import (
@@ -23,13 +25,16 @@ from ui.i18n import tr
 from ui.theme.apply import Theme
 from ui.viewmodels.workspace import Workspace
 from ui.views.create_page import CreatePage
-from ui.views.models_page import ModelsPage
 from ui.views.rail import Rail
-from ui.views.settings_page import SettingsPage
 from ui.views.shortcuts_sheet import ShortcutsSheet
 from ui.widgets.controls import divider, mark
 from ui.widgets.picture_field import picture_file
 
+if TYPE_CHECKING:
+    from ui.views.models_page import ModelsPage
+    from ui.views.settings_page import SettingsPage
+
+PAGES = ("create", "models", "settings")
 SIZE = (1280, 800)
 LEAST = (1024, 640)
 WEIGHTS = (".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth")
@@ -50,17 +55,12 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.rail = Rail()
         self.create_page = CreatePage(workspace)
-        self.models_page = ModelsPage(workspace.models)
-        self.settings_page = SettingsPage(workspace.settings, workspace.models)
         self._pages = QStackedWidget()
-        self._names: dict[str, QWidget] = {
-            "create": self.create_page,
-            "models": self.models_page,
-            "settings": self.settings_page,
-        }
+        self._shown: dict[str, QWidget] = {"create": self.create_page}
         self._lay_out()
         self._sheet: ShortcutsSheet | None = None
         self._closing = False
+        self._motion = True
         self._connect()
         self._add_shortcuts()
         self._apply_settings()
@@ -73,8 +73,7 @@ class MainWindow(QMainWindow):
         self.rail.add("create", tr("Create"), "sparkles", "Ctrl+1")
         self.rail.add("models", tr("Models"), "boxes", "Ctrl+2")
         self.rail.add("settings", tr("Settings"), "settings", "Ctrl+,")
-        for page in self._names.values():
-            self._pages.addWidget(page)
+        self._pages.addWidget(self.create_page)
         body = QWidget()
         layout = QHBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -126,13 +125,37 @@ class MainWindow(QMainWindow):
 
     # pages and commands
 
+    # Only Create is made at the start; the others when they are first wanted, which spares each start their time.
+
+    @cached_property
+    def models_page(self) -> ModelsPage:
+        from ui.views.models_page import ModelsPage
+
+        page = ModelsPage(self.workspace.models)
+        page.motion = self._motion
+        self._add_page("models", page)
+        return page
+
+    @cached_property
+    def settings_page(self) -> SettingsPage:
+        from ui.views.settings_page import SettingsPage
+
+        _ = self.models_page  # its dialogs serve the account, too
+        page = SettingsPage(self.workspace.settings, self.workspace.models)
+        self._add_page("settings", page)
+        return page
+
+    def _add_page(self, name: str, page: QWidget) -> None:
+        self._shown[name] = page
+        self._pages.addWidget(page)
+
     @property
     def page(self) -> str:
-        return next(name for name, page in self._names.items() if page is self._pages.currentWidget())
+        return next(name for name, page in self._shown.items() if page is self._pages.currentWidget())
 
     def show_page(self, name: str) -> None:
-        if name in self._names:
-            self._pages.setCurrentWidget(self._names[name])
+        if name in PAGES:
+            self._pages.setCurrentWidget(getattr(self, f"{name}_page"))
             self.rail.show_page(name)
             if name == "models":
                 self.models_page.opened()
@@ -212,9 +235,10 @@ class MainWindow(QMainWindow):
         settings = self.workspace.settings
         self.theme.choose(settings.value("theme"))
         self.create_page.canvas.set_background(settings.value("canvas"))
-        motion = not (settings.value("reduced_motion") or self.theme.reduced_motion())
-        self.create_page.canvas.motion = motion
-        self.models_page.motion = motion
+        self._motion = not (settings.value("reduced_motion") or self.theme.reduced_motion())
+        self.create_page.canvas.motion = self._motion
+        if "models" in self._shown:
+            self.models_page.motion = self._motion
 
     def _engine_changed(self) -> None:
         self.rail.engine.show_engine(self.workspace.engine())
@@ -271,7 +295,7 @@ class MainWindow(QMainWindow):
         """Show where what is dragged could be dropped."""
         if not on:
             self.create_page.canvas.end_drop()
-        if not on or self.page == "models":
+        if "models" in self._shown and (not on or self.page == "models"):
             self.models_page.light(on)
             if on:
                 return

@@ -172,6 +172,7 @@ def test_object_names_are_unique_among_controls(window) -> None:
 
 
 def test_every_field_s_label_is_its_buddy(window) -> None:
+    window.show_page("settings")
     window.create_page.form.form.open_advanced()
     buddies = {label.buddy().objectName() for label in window.findChildren(QLabel) if label.buddy() is not None}
     wanted = {f"create.input.{name}" for name in ("width", "steps", "guidance_scale", "scheduler", "tiling")}
