@@ -168,7 +168,8 @@ def specs(taking: Taking, space: Space) -> list[InputSpec]:
             Input(f"Picture {number}", words, accept="image/*", needs=IMAGE) for number in range(2, taking.most + 1)
         ]
         references = [InputSpec(name, Kind.IMAGE, None, each) for name, each in zip(more, about, strict=True)]
-        return [_image("The picture to change; say in words how.", needed), *references]
+        blended = [_strength(1.0), *_masking(space), *_extending()] if taking.blends else []
+        return [_image("The picture to change; say in words how.", needed), *references, *blended]
     return []
 
 

@@ -71,6 +71,8 @@ def _flux2_klein() -> Any:
         down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=(8, 8, 8), layers_per_block=1, latent_channels=4, norm_num_groups=4, sample_size=tiny.SIZE,
     )  # fmt: skip
+    vae.bn.running_mean.normal_()  # trained ones are far from nothing and one
+    vae.bn.running_var.uniform_(0.5, 2.0)
     transformer = diffusers.Flux2Transformer2DModel(
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=48, timestep_guidance_channels=16, axes_dims_rope=(4, 4, 4, 4), guidance_embeds=False,
