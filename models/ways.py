@@ -4,8 +4,9 @@ Weights that make pictures from words all go one way, the *wrapper*: the picture
 strength says, are put in the place of the start noise, and after each step what the mask keeps is put back
 (``models.runners.diffusion.blend``). diffusers has classes of its own for this for some families; they compute the same
 (a test compares them) but are missing for others and differ in masks, sizes and schedulers, so they are not used. They
-are used where the *weights* are others: models made for filling or for editing by instruction. Of the latter, those
-that also make pictures from words alone can do both at once: look at the picture, and change only a part of it.
+are used where the *weights* are others: models made for filling, for editing by instruction or for variations. Of those
+for editing, the ones that also make pictures from words alone can do both at once: look at the picture, and change only
+a part of it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Way(StrEnum):
     """Its own class, made for filling a mask: takes picture and mask."""
     EDIT = "edit"
     """Its own class, made for editing by instruction: takes the picture, and perhaps more, beside the words."""
+    VARY = "vary"
+    """Its own class, made for pictures like another: takes the picture and no words."""
     WORDS = "words"
     """No way known: words only."""
 
@@ -84,6 +87,7 @@ WAYS: dict[str, Taking] = {
     "SanaPipeline": _PLAIN,
     "StableDiffusion3PAGPipeline": _PLAIN,
     "StableDiffusion3Pipeline": _PLAIN,
+    "StableDiffusionImageVariationPipeline": Taking(Way.VARY, least=1, most=1),
     "StableDiffusionInpaintPipeline": _FILL,
     "StableDiffusionInstructPix2PixPipeline": _EDIT,
     "StableDiffusionPAGPipeline": _PLAIN,
