@@ -68,7 +68,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_generate(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("prompt", metavar="PROMPT", help="what the picture should show")
+    words = "what the picture should show; models that vary a picture need none, only --image"
+    add("prompt", metavar="PROMPT", nargs="?", help=words)
     add("--model", metavar="ID", help="model id, or the folder of a model in diffusers layout (default: the last used)")
     add("--seed", metavar="N", help="the same seed makes the same picture; left out: random")
     add("--steps", metavar="N", help="more steps take longer and often look better")

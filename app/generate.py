@@ -119,8 +119,8 @@ def _refuse(options: argparse.Namespace, error: AtelierError) -> int:
 
 def collect_inputs(options: argparse.Namespace) -> dict[str, Any]:
     """The options as the model's inputs; ``-i`` may name any of them but not twice. Raises InvalidInputError."""
-    inputs: dict[str, Any] = {"prompt": options.prompt}
-    for name in ("seed", "steps", "image", "mask"):
+    inputs: dict[str, Any] = {}
+    for name in ("prompt", "seed", "steps", "image", "mask"):
         if getattr(options, name) is not None:
             inputs[name] = getattr(options, name)
     problems = []
@@ -132,6 +132,8 @@ def collect_inputs(options: argparse.Namespace) -> dict[str, Any]:
             problems.append(Problem(name, value, f"“{name}” is given twice."))
         else:
             inputs[name] = value
+    if "prompt" not in inputs and "image" not in inputs:
+        problems.append(Problem("prompt", "", "PROMPT is missing: say what the picture should show."))
     if problems:
         raise InvalidInputError(*problems)
     for name in ("image", "mask"):

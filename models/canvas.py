@@ -32,6 +32,9 @@ ROOM = 2.0
 """How much larger in area than its own a picture may be for a model to work on it as it is; larger ones are scaled
 down. Beyond that models repeat themselves, and time and memory grow."""
 
+ITS_OWN = 0.0
+"""For ``room``: the picture's shape counts and not its pixels, as for a model that only looks at it (variations)."""
+
 NEW_STRENGTH = 0.9
 """The least strength for an area that is new: what is put there first is only a hint of colours."""
 
@@ -101,7 +104,7 @@ def _widened(low: int, high: int, least: int, end: int) -> tuple[int, int]:
 
 def frame(inputs: Mapping[str, Any], picture: Size, space: Space, mask: Box | None = None, room: float = ROOM) -> Frame:
     """How a job on ``picture`` is laid out; ``mask`` is the box of what its mask covers, on the canvas, and ``room``
-    how many times its own area the model may work on."""
+    how many times its own area the model may work on; ``ITS_OWN``: always at that."""
     left, top, right, bottom = extension(inputs)
     canvas = Size(picture.width + left + right, picture.height + top + bottom)
     whole = (0, 0, canvas.width, canvas.height)
@@ -124,12 +127,16 @@ def frame(inputs: Mapping[str, Any], picture: Size, space: Space, mask: Box | No
 
 def within(size: Size, space: Space, room: float = ROOM) -> Size:
     """``size`` as the model can make it: in its multiples, scaled down where there is too much of it."""
+    if room == ITS_OWN:
+        return of_area(size, space.area, space)
     return of_area(size, min(size.width * size.height, int(space.area * room)), space)
 
 
 def room_of(taking: Taking) -> float:
     """How many times its own area a model may work on. Models that edit see the picture beside the one they make, which
     is as much as they were trained for."""
+    if taking.way is Way.VARY:
+        return ITS_OWN
     return 1.0 if taking.way is Way.EDIT else ROOM
 
 
@@ -168,7 +175,10 @@ def specs(taking: Taking, space: Space) -> list[InputSpec]:
             Input(f"Picture {number}", words, accept="image/*", needs=IMAGE) for number in range(2, taking.most + 1)
         ]
         references = [InputSpec(name, Kind.IMAGE, None, each) for name, each in zip(more, about, strict=True)]
-        return [_image("The picture to change; say in words how.", needed), *references]
+        blended = [_strength(1.0), *_masking(space), *_extending()] if taking.blends else []
+        return [_image("The picture to change; say in words how.", needed), *references, *blended]
+    if taking.way is Way.VARY:
+        return [_image("The picture to make others like; no words are needed.", needed)]
     return []
 
 
@@ -232,6 +242,8 @@ def why_not(taking: Taking, pipeline: str) -> dict[str, str]:
 def _reason(name: str, taking: Taking) -> str:
     if taking.way is Way.WORDS:
         return "This model can be used from words only."
+    if taking.way is Way.VARY:
+        return "This model makes pictures like the one it is given; nothing else can be told to it."
     if name in REFERENCES:
         return "This model takes no pictures beside the one it works on."
     if taking.way is Way.EDIT:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from models import ways
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 
 INDEX = "model_index.json"
@@ -261,8 +262,11 @@ class _Pipeline:
         return found
 
     def _left_out(self, name: str) -> bool:
-        """Safety checkers and what prepares pictures for them are never loaded."""
-        return name in _NEVER_LOADED and (name == _NEVER_LOADED[0] or _NEVER_LOADED[0] in self._index)
+        """Safety checkers and what prepares pictures for them, and for no other part, are never loaded."""
+        if name == _NEVER_LOADED[1]:
+            looks = ways.taking(str(self._index.get("_class_name"))).way is ways.Way.VARY
+            return _NEVER_LOADED[0] in self._index and not looks
+        return name in _NEVER_LOADED
 
     def _likely(self) -> dict[str, tuple[str, str]]:
         """Components as far as the folders tell, when the index may not be read yet (a gate)."""

@@ -1,7 +1,7 @@
 """The standard box of any diffusers pipeline: its inputs read from the pipeline table and the model's own files.
 
-Pictures from words, and from words and pictures where ``models.ways`` says how. Nothing heavy is imported: forms, the
-command line and the worker all make the same schema.
+Pictures from words, and from pictures with words or without where ``models.ways`` says how. Nothing heavy is imported:
+forms, the command line and the worker all make the same schema.
 """
 
 from __future__ import annotations
@@ -68,14 +68,19 @@ def schema_for(
 
 
 def runs(found: PipelineRow) -> bool:
-    """Whether there is a box for this class: it makes pictures from words, or from words and pictures in a way that is
-    known (``models.ways``)."""
+    """Whether there is a box for this class: it makes pictures from words, or from pictures, with words or without, in
+    a way that is known (``models.ways``)."""
+    way = ways.taking(found.name).way
+    if way is Way.VARY:
+        return not set(found.required) - {canvas.IMAGE}
     if "prompt" not in found.inputs or set(found.required) - {"prompt"}:
         return False
-    return found.task is Task.TEXT_TO_IMAGE or ways.taking(found.name).way in (Way.FILL, Way.EDIT)
+    return found.task is Task.TEXT_TO_IMAGE or way in (Way.FILL, Way.EDIT)
 
 
 def _words(found: PipelineRow) -> list[InputSpec]:
+    if "prompt" not in found.inputs:
+        return []
     prompt = Input("Prompt", "What you want to see.", min_length=1, max_length=_MAX_PROMPT, widget="multiline")
     words = "What you do not want to see (negative prompt)."
     avoid = Input("Avoid", words, max_length=_MAX_PROMPT, widget="multiline", advanced=True)
@@ -163,7 +168,8 @@ def _fewest_steps(found: PipelineRow, configs: Mapping[str, Config]) -> int:
 
 def _guidances(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:
     """One input that steers how closely words are followed, and the second one of families that have two."""
-    words = "How closely the picture follows the words (CFG, classifier-free guidance)."
+    followed = "words" if "prompt" in found.inputs else "one given"
+    words = f"How closely the picture follows the {followed} (CFG, classifier-free guidance)."
     limits: dict[str, Any] = {"ge": 0.0, "le": 30.0, "step": 0.1}
     distilled = configs.get(found.denoiser, {}).get("guidance_embeds")
     specs: list[InputSpec] = []

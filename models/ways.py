@@ -4,7 +4,9 @@ Weights that make pictures from words all go one way, the *wrapper*: the picture
 strength says, are put in the place of the start noise, and after each step what the mask keeps is put back
 (``models.runners.diffusion.blend``). diffusers has classes of its own for this for some families; they compute the same
 (a test compares them) but are missing for others and differ in masks, sizes and schedulers, so they are not used. They
-are used where the *weights* are others: models made for filling or for editing by instruction.
+are used where the *weights* are others: models made for filling, for editing by instruction or for variations. Of those
+for editing, the ones that also make pictures from words alone can do both at once: look at the picture, and change only
+a part of it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ class Way(StrEnum):
     """Its own class, made for filling a mask: takes picture and mask."""
     EDIT = "edit"
     """Its own class, made for editing by instruction: takes the picture, and perhaps more, beside the words."""
+    VARY = "vary"
+    """Its own class, made for pictures like another: takes the picture and no words."""
     WORDS = "words"
     """No way known: words only."""
 
@@ -32,16 +36,23 @@ class Layout(StrEnum):
     """(1, channels, height, width), scaled and shifted as the autoencoder's configuration says."""
     PACKED = "packed"
     """The same, two by two latents a token, by the class's own ``_pack_latents`` (FLUX.1 and those after it)."""
+    PATCHED = "patched"
+    """Two by two latents are one of four times the channels already, and its class only strings them up (FLUX.2)."""
 
 
 @dataclass(frozen=True)
 class Taking:
-    """How one class takes pictures: ``most`` so many, not counting the mask, and at ``least`` so many."""
+    """How one class takes pictures: ``most`` so many, not counting the mask, and at ``least`` so many.
+
+    A class for editing that ``blends`` also takes a mask, new edges and a strength: beside what it does with the
+    picture itself, the wrapper starts from it and puts back what is kept.
+    """
 
     way: Way = Way.WORDS
     layout: Layout = Layout.PLAIN
     least: int = 0
     most: int = 0
+    blends: bool = False
 
 
 _PLAIN = Taking(Way.WRAPPER, Layout.PLAIN, most=1)
@@ -49,13 +60,14 @@ _PACKED = Taking(Way.WRAPPER, Layout.PACKED, most=1)
 
 _FILL = Taking(Way.FILL, least=1, most=1)
 _EDIT = Taking(Way.EDIT, least=1, most=1)
+_FLUX2 = Taking(Way.EDIT, Layout.PATCHED, most=5, blends=True)
 
 WAYS: dict[str, Taking] = {
     "AuraFlowPipeline": _PLAIN,
     "ChromaPipeline": _PACKED,
     "CogView4Pipeline": _PLAIN,
-    "Flux2KleinPipeline": Taking(Way.EDIT, least=0, most=5),
-    "Flux2Pipeline": Taking(Way.EDIT, least=0, most=5),
+    "Flux2KleinPipeline": _FLUX2,
+    "Flux2Pipeline": _FLUX2,
     "FluxFillPipeline": _FILL,
     "FluxKontextPipeline": Taking(Way.EDIT, least=0, most=1),
     "FluxPipeline": _PACKED,
@@ -75,6 +87,7 @@ WAYS: dict[str, Taking] = {
     "SanaPipeline": _PLAIN,
     "StableDiffusion3PAGPipeline": _PLAIN,
     "StableDiffusion3Pipeline": _PLAIN,
+    "StableDiffusionImageVariationPipeline": Taking(Way.VARY, least=1, most=1),
     "StableDiffusionInpaintPipeline": _FILL,
     "StableDiffusionInstructPix2PixPipeline": _EDIT,
     "StableDiffusionPAGPipeline": _PLAIN,

@@ -81,7 +81,8 @@ def test_one_file_name_for_several_pictures_is_numbered(tmp_path: Path) -> None:
         (["generate", "x", "--image", str(ROOT / "LICENSE")], "it is not a picture, or of a kind"),
         (["generate", "x", "--out", "/proc/nowhere/x.png"], "--out: “/proc/nowhere/x.png” cannot be written"),
         (["generate", "x", "--out", "picture.bmp"], "pictures are saved as .png"),
-        (["generate"], "PROMPT"),
+        (["generate"], "PROMPT is missing"),
+        (["generate", "--image", "x.png"], "Prompt is missing."),
         (["paint"], "invalid choice"),
     ],
 )

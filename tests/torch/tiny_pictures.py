@@ -14,7 +14,7 @@ import transformers
 
 
 def build(family: str, folder: Path, seed: int = 0) -> Path:
-    """Save the pipeline of ``family`` (one of ``FILLS`` or ``EDITS``) in ``folder``; returns the folder."""
+    """Save the pipeline of ``family`` (of ``FILLS`` or ``EDITS``, or "sd_vary") in ``folder``; returns the folder."""
     torch.manual_seed(seed)
     pipe = _BUILDERS[family]()
     pipe.save_pretrained(folder, safe_serialization=True)
@@ -71,6 +71,8 @@ def _flux2_klein() -> Any:
         down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=(8, 8, 8), layers_per_block=1, latent_channels=4, norm_num_groups=4, sample_size=tiny.SIZE,
     )  # fmt: skip
+    vae.bn.running_mean.normal_()  # trained ones are far from nothing and one
+    vae.bn.running_var.uniform_(0.5, 2.0)
     transformer = diffusers.Flux2Transformer2DModel(
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=48, timestep_guidance_channels=16, axes_dims_rope=(4, 4, 4, 4), guidance_embeds=False,
@@ -85,6 +87,23 @@ def _flux2_klein() -> Any:
     )
 
 
+def _sd_vary() -> Any:
+    base = tiny._sd()
+    seeing = transformers.CLIPVisionConfig(
+        hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=16,
+        projection_dim=32,
+    )  # fmt: skip
+    return diffusers.StableDiffusionImageVariationPipeline(
+        vae=base.vae,
+        image_encoder=transformers.CLIPVisionModelWithProjection(seeing),
+        unet=base.unet,
+        scheduler=base.scheduler,
+        safety_checker=None,
+        feature_extractor=transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32),
+        requires_safety_checker=False,
+    )
+
+
 _BUILDERS: dict[str, Callable[[], Any]] = {
     "sd_inpaint": _sd_inpaint,
     "sdxl_inpaint": _sdxl_inpaint,
@@ -92,6 +111,7 @@ _BUILDERS: dict[str, Callable[[], Any]] = {
     "flux_kontext": _flux_kontext,
     "pix2pix": _pix2pix,
     "flux2_klein": _flux2_klein,
+    "sd_vary": _sd_vary,
 }
 
 FILLS = ("sd_inpaint", "sdxl_inpaint", "flux_fill")

@@ -65,6 +65,12 @@ def test_one_copy_of_each_component_and_nothing_else() -> None:
     )  # fmt: skip
 
 
+def test_what_prepares_pictures_is_taken_where_the_model_itself_looks_at_one() -> None:
+    index = {**INDEX, "_class_name": "StableDiffusionImageVariationPipeline"}
+    choice = choice_of({**LIGHT, **NOISE, **WHOLE}, index)
+    assert set(choice.files) == {*LIGHT, *WHOLE, "feature_extractor/preprocessor_config.json"}
+
+
 def test_half_precision_where_plain_files_are_float32() -> None:
     halves = {name.replace(".safetensors", ".fp16.safetensors"): 5000 for name in WHOLE}
     choice = choice_of({**LIGHT, **WHOLE, **halves})

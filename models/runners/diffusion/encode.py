@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 @torch.no_grad()
 def encoded(pipe: Any, info: FolderInfo, plan: Plan, image: Image.Image, report: Report) -> torch.Tensor:
-    """The latents of ``image``, (1, channels, height, width) in float32 on the CPU, as the denoiser knows them.
+    """The latents of ``image``, (1, channels, height, width) in float32 on the CPU, as the denoiser knows them
+    (of ``Layout.PATCHED`` two by two are one).
 
     The mean of what the autoencoder offers is taken: the same picture always gives the same latents.
 
@@ -93,6 +94,8 @@ def _known(vae: Any, pixels: torch.Tensor) -> torch.Tensor:
         latents = answer.latents if hasattr(answer, "latents") else answer.latent
     latents = latents.float().cpu()
     latents = latents[:, :, 0] if latents.ndim == 5 else latents
+    if hasattr(vae, "bn"):
+        return _normalised(vae, latents)
     mean, std = config.get("latents_mean"), config.get("latents_std")
     scale = config.get("scaling_factor") or 1.0
     if mean is not None and std is not None:
@@ -103,11 +106,21 @@ def _known(vae: Any, pixels: torch.Tensor) -> torch.Tensor:
     return cast(torch.Tensor, scaled)
 
 
+def _normalised(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """FLUX.2's autoencoder keeps mean and variance as weights, of two by two latents taken as one."""
+    mean, variance = (
+        numbers.float().cpu().reshape(1, -1, 1, 1) for numbers in (vae.bn.running_mean, vae.bn.running_var)
+    )
+    even = (functional.pixel_unshuffle(latents, 2) - mean) / torch.sqrt(variance + vae.config.batch_norm_eps)
+    return cast(torch.Tensor, even)
+
+
 def laid(pipe: Any, latents: torch.Tensor, layout: Layout) -> torch.Tensor:
     """(1, channels, height, width) as the family's loop holds it."""
     if layout is Layout.PLAIN:
         return latents
-    packed: torch.Tensor = pipe._pack_latents(latents.contiguous(), *latents.shape)
+    shape = latents.shape if layout is Layout.PACKED else ()
+    packed: torch.Tensor = pipe._pack_latents(latents.contiguous(), *shape)
     return packed
 
 

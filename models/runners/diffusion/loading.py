@@ -13,7 +13,7 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
-from models import faults
+from models import faults, ways
 from models.errors import AtelierError, ErrorCode
 from models.folders import INDEX, FolderInfo, Part
 from models.planning import TILE, Placement, Plan
@@ -21,6 +21,7 @@ from models.runners.base import Report
 from models.runners.diffusion.memory import oom_as
 from models.runners.diffusion.single import load_single
 from models.sizes import VAE_NAMES, vae_factor
+from models.ways import Way
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,9 @@ def _assemble(info: FolderInfo, parts: dict[str, Any]) -> Any:
     takes = inspect.signature(cls.__init__).parameters
     extras: dict[str, Any] = {}
     if "safety_checker" in takes:
-        extras.update(safety_checker=None, feature_extractor=None)
+        extras["safety_checker"] = None
+        if ways.taking(info.pipeline).way is not Way.VARY:  # those look at the picture through it
+            extras["feature_extractor"] = None
     if "requires_safety_checker" in takes:
         extras["requires_safety_checker"] = False
     if "add_watermarker" in takes:

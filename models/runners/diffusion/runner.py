@@ -147,7 +147,7 @@ class DiffusionRunner:
 
     def _start(self, job: _Job) -> Start | None:
         """The picture's latents and what of them may change, for a job with a picture."""
-        if job.easel is None or self._taking.way is not Way.WRAPPER:
+        if job.easel is None or not self._starts_from_picture(job.easel, job.inputs):
             return None
         latents = encoded(self._pipe, self._info, self._plan, job.easel.image, job.report)
         layout = self._taking.layout
@@ -155,6 +155,11 @@ class DiffusionRunner:
         if job.easel.mask is not None and job.easel.core is not None:
             change = laid(self._pipe, change_of(job.easel.mask, job.easel.core, latents), layout)
         return Start(laid(self._pipe, latents, layout), change, canvas.effective_strength(job.inputs))
+
+    def _starts_from_picture(self, pictured: easel.Easel, inputs: dict[str, Any]) -> bool:
+        if self._taking.blends:  # told to change everything, it only looks at the picture
+            return pictured.mask is not None or canvas.effective_strength(inputs) < 1
+        return self._taking.way is Way.WRAPPER
 
     def _arguments(self, job: _Job) -> dict[str, Any]:
         """What the pipeline is called with. The generator lives on the CPU: the same seed starts from the same noise
