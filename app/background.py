@@ -14,6 +14,9 @@ from models.errors import AtelierError, ErrorCode, ErrorInfo, disk_error, is_dis
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Then = Callable[[T], None]
+Failed = Callable[[ErrorInfo], None]
+"""What the owner thread is told: the answer, or why there is none."""
 Progress = Callable[[int, int], bool | None]
 Tell = Callable[[int, int], None]
 """What the work calls with bytes done and in all; it raises StoppedError when the owner wants no more."""

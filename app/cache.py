@@ -10,6 +10,7 @@ the cache.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -37,6 +38,11 @@ _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _DEEPEST = 16  # folders in folders; a snapshot's own are three deep at most
 
 Inode = tuple[int, int]
+
+
+def hasher(size: int, git: bool) -> hashlib._Hash:
+    """Takes the checksum that a blob is named by: sha256, or git's own sha1 of a file of ``size`` bytes."""
+    return hashlib.sha1(b"blob %d\0" % size) if git else hashlib.sha256()
 
 
 class Blob(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -16,6 +17,14 @@ from typing import Protocol
 class Dispatcher(Protocol):
     def post(self, function: Callable[[], None]) -> None:
         """Run ``function`` on the owner thread soon. Callable from any thread."""
+
+
+def later(dispatcher: Dispatcher, seconds: float, function: Callable[[], None]) -> threading.Timer:
+    """Run ``function`` on the owner thread in ``seconds``; the timer, already running, does not keep the program."""
+    timer = threading.Timer(seconds, lambda: dispatcher.post(function))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 class LoopDispatcher:

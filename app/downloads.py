@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ from typing import Any
 import msgspec
 
 from app import hub_protocol as protocol
-from app.dispatch import Dispatcher
+from app.dispatch import Dispatcher, later
 from app.events import DownloadChanged, DownloadRemoved, EventBus
 from app.hub_client import HubClient
 from app.hub_protocol import PullSpec
@@ -358,9 +357,7 @@ class Downloads:
         self._events.emit(DownloadChanged(download))
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
-        timer = threading.Timer(seconds, lambda: self._dispatcher.post(what))
-        timer.daemon = True
-        timer.start()
+        later(self._dispatcher, seconds, what)
 
 
 class Meter:

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from app import child
-from app.dispatch import Dispatcher
+from app.dispatch import Dispatcher, later
 from app.events import EngineChanged, EventBus, TroubleArose
 from app.hardware import said_exit
 from app.states import ENGINE_MOVES, EngineState, move
@@ -253,10 +253,8 @@ class Engine:
             if generation == self._generation:
                 function()
 
-        timer = threading.Timer(seconds, lambda: self._dispatcher.post(guarded))
-        timer.daemon = True
+        timer = later(self._dispatcher, seconds, guarded)
         self._timers = [other for other in self._timers if other.is_alive()] + [timer]
-        timer.start()
         return timer
 
     def _check_started(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from app import child
 from app import hub_protocol as protocol
-from app.dispatch import Dispatcher
+from app.dispatch import Dispatcher, later
 from app.events import EventBus, NetworkCounted
 from app.hardware import said_exit
 from app.hub_protocol import Hit, Identity, PullSpec, RepoFacts
@@ -237,9 +237,7 @@ class HubClient:
     # -- time --
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
-        timer = threading.Timer(seconds, lambda: self._dispatcher.post(what))
-        timer.daemon = True
-        timer.start()
+        later(self._dispatcher, seconds, what)
 
     def _end_if_idle(self) -> None:
         if self._process is None:

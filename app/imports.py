@@ -14,14 +14,13 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from app import sources
-from app.background import Background, Post, Progress, StoppedError, Tell, Worker, as_info
+from app.background import Background, Failed, Post, Progress, StoppedError, Tell, Then, Worker, as_info
 from app.files import is_text, write_atomically
 from app.installed import models_in
 from app.models import INDEX, Models
@@ -33,10 +32,6 @@ from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError,
 from models.recognise import FileKind, Recognised
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-Then = Callable[[T], None]
-Failed = Callable[[ErrorInfo], None]
 
 GB = 1_000_000_000
 SPARE = 100_000_000

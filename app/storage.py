@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 from app import cache as hub
 from app import cache_removal, storage_merge, storage_move, storage_report
-from app.background import Background, Post, Progress, StoppedError, Worker
+from app.background import Background, Failed, Post, Progress, StoppedError, Then, Worker
 from app.cache import Blob, Repo, Revision
 from app.hub_protocol import PullSpec
 from app.installed import models_in
@@ -34,8 +34,6 @@ from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError,
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Then = Callable[[T], None]
-Failed = Callable[[ErrorInfo], None]
 
 WRITTEN_WITHIN = 30.0
 """Seconds that the settings file is given to be on the disk before the old cache is deleted."""

@@ -8,7 +8,6 @@ checksum found the first time is what later ones are compared with: so decay of 
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import threading
 import time
@@ -19,7 +18,7 @@ import filelock
 import msgspec
 
 from app.background import Tell
-from app.cache import Blob, Repo
+from app.cache import Blob, Repo, hasher
 from app.files import write_atomically
 from app.trees import read_tree
 from app.weights import BadFile
@@ -193,7 +192,7 @@ def _judge(checks: Checks, blob: Blob, good: bool, sha256: str = "") -> None:
 
 def digest_of(path: Path, git_sha1: str = "", size: int = 0, tell: TellOne | None = None) -> str:
     """The sha256 of a file, or with ``git_sha1`` (whatever it is) git's sha1 of it. Raises OSError, StoppedError."""
-    whole = hashlib.sha1(b"blob %d\0" % size) if git_sha1 else hashlib.sha256()
+    whole = hasher(size, bool(git_sha1))
     done = 0
     with path.open("rb") as file:
         while data := file.read(CHUNK):

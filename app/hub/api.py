@@ -16,9 +16,9 @@ from huggingface_hub import hf_hub_url
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
 
+from app.cache import hasher
 from app.hub.errors import NetError, host_of, hostile, refusal
 from app.hub.net import Halt, Net, Patience
-from app.hub.part import hasher
 from app.hub_protocol import HubFile
 from models.errors import AtelierError, ErrorCode
 
@@ -107,7 +107,7 @@ class Api:
         tries = count(1)
 
         def check(body: bytes) -> None:
-            taken = hasher(file)
+            taken = hasher(file.size, git=not file.sha256)
             taken.update(body)
             if taken.hexdigest() != (file.sha256 or file.git_sha1):
                 raise NetError(ErrorCode.CHECKSUM_WRONG, again=next(tries) == 1, file=file.path)

@@ -7,12 +7,12 @@ memory), and makes no difference between bytes that came now and those of an ear
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import threading
 from pathlib import Path
 from types import TracebackType
 
+from app.cache import hasher
 from app.hub.net import Halt
 from app.hub_protocol import HubFile
 from models import faults
@@ -20,11 +20,6 @@ from models.errors import disk_error, is_disk_error
 
 BLOCK = 1 << 20
 """Bytes that are taken into the checksum at a time; smaller files are not worth a thread."""
-
-
-def hasher(file: HubFile) -> hashlib._Hash:
-    """Takes the checksum that the blob of ``file`` is named by: sha256, or git's own sha1."""
-    return hashlib.sha256() if file.sha256 else hashlib.sha1(b"blob %d\0" % file.size)
 
 
 class Part:
@@ -94,7 +89,7 @@ class Behind:
 
     def __init__(self, path: Path, file: HubFile, size: int) -> None:
         self._path, self._goal = path, file.size
-        self._sum = hasher(file)
+        self._sum = hasher(file.size, git=not file.sha256)
         self._size, self._told = size, 0
         self._ended = False
         self._changed = threading.Condition()
@@ -159,7 +154,7 @@ class Behind:
 
 def checksum(path: Path, file: HubFile, halt: Halt) -> str:
     """What the blob ``path`` would be named by what it holds. Raises HaltedError, OSError."""
-    taken = hasher(file)
+    taken = hasher(file.size, git=not file.sha256)
     with path.open("rb", buffering=0) as blob:
         with contextlib.suppress(AttributeError, OSError):
             os.posix_fadvise(blob.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QLineEdit, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.viewmodels.models import ModelsVM
 from ui.viewmodels.settings import SettingsVM
 from ui.views.network_settings import NetworkSettings
-from ui.widgets.controls import Button, Combo, ElidedLabel, IconButton, Switch, divider, label, mark, row
+from ui.widgets.controls import (
+    Button,
+    Combo,
+    ElidedLabel,
+    IconButton,
+    Switch,
+    divider,
+    label,
+    mark,
+    reading_column,
+    row,
+)
 
 WIDTH = 640
 
@@ -41,25 +52,11 @@ class SettingsPage(QWidget):
     def _lay_out(self) -> None:
         inner = QWidget()
         inner.setLayout(self._column)
-        inner.setMaximumWidth(WIDTH)
         inner.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        holder = QWidget()
-        line = row(spacing=0)
-        line.setContentsMargins(32, 24, 32, 0)
-        line.addStretch(1)
-        line.addWidget(inner, 100, Qt.AlignmentFlag.AlignTop)
-        line.addStretch(1)
-        holder.setLayout(line)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(holder)
+        self._scroll = reading_column(inner, WIDTH, (32, 24, 32, 0), top=True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        self._scroll = scroll
+        layout.addWidget(self._scroll)
 
     def _fill(self) -> None:
         self._column.addWidget(label(tr("Settings"), "title"))

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QFileDialog, QFrame, QMenu, QProgressBar, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QMenu, QProgressBar, QVBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.theme.icons import icon
 from ui.viewmodels.models import ModelsVM
 from ui.viewmodels.storage import SORTS, StorageRole, StorageVM
 from ui.views.action_box import ProblemNote
-from ui.widgets.controls import Button, Combo, ElidedLabel, IconButton, IconLabel, column, label, mark, row, tabular
+from ui.widgets.controls import (
+    Button,
+    Combo,
+    ElidedLabel,
+    IconButton,
+    IconLabel,
+    column,
+    label,
+    mark,
+    reading_column,
+    row,
+    tabular,
+)
 from ui.widgets.disk_bar import DiskBar
 from ui.widgets.stored_list import ROW_HEIGHT, StoredList, commands
 
@@ -131,22 +143,9 @@ class StoragePanel(QWidget):
         inner.addStretch(1)
         inside = QWidget()
         inside.setLayout(inner)
-        inside.setMaximumWidth(WIDTH)
-        holder = QWidget()
-        line = row(spacing=0)
-        line.addStretch(1)
-        line.addWidget(inside, 100)
-        line.addStretch(1)
-        holder.setLayout(line)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(holder)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
+        layout.addWidget(reading_column(inside, WIDTH))
 
     def _places(self, inner: QVBoxLayout) -> None:
         inner.addWidget(label(tr("Where they lie"), "heading"))

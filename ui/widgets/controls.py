@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSlider,
     QStyle,
@@ -312,3 +313,30 @@ def uncheckable_group(buttons: list[QAbstractButton], chosen: QAbstractButton | 
 
 def text_width(font: QFont, text: str) -> int:
     return QFontMetrics(font).horizontalAdvance(text)
+
+
+def reading_column(
+    inner: QWidget,
+    width: int,
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0),
+    top: bool = False,
+) -> QScrollArea:
+    """``inner`` in the middle of a page that scrolls, at most ``width`` pixels wide: lines stay readable.
+
+    With ``top`` it is no higher than it needs to be.
+    """
+    inner.setMaximumWidth(width)
+    holder = QWidget()
+    line = row(spacing=0)
+    line.setContentsMargins(*margins)
+    line.addStretch(1)
+    line.addWidget(inner, 100, Qt.AlignmentFlag.AlignTop if top else Qt.AlignmentFlag(0))
+    line.addStretch(1)
+    holder.setLayout(line)
+    scroll = QScrollArea()
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    scroll.setWidget(holder)
+    return scroll

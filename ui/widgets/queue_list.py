@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QDropEvent, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QContextMenuEvent, QDropEvent, QHelpEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -19,9 +19,10 @@ from PySide6.QtWidgets import (
 
 from ui.i18n import tr
 from ui.theme import current, tokens
-from ui.theme.icons import paint_icon
 from ui.widgets.controls import tabular
+from ui.widgets.row_paint import button_rects, paint_buttons, paint_ground
 
+_END = 4  # pixels between the last button and the end of a row
 ROW_HEIGHT = 40
 Index = QModelIndex | QPersistentModelIndex
 
@@ -61,12 +62,6 @@ def buttons(row: Row) -> list[tuple[str, str, str]]:
     return found
 
 
-def button_rects(rect: QRect, count: int) -> list[QRect]:
-    side = tokens.TARGET
-    right = rect.right() - 4
-    return [QRect(right - side * (count - i) + 1, rect.center().y() - side // 2, side, side) for i in range(count)]
-
-
 class QueueDelegate(QStyledItemDelegate):
     def __init__(self, role: int, view: QListView) -> None:
         super().__init__(view)
@@ -87,9 +82,7 @@ class QueueDelegate(QStyledItemDelegate):
         focus = bool(option.state & QStyle.StateFlag.State_HasFocus)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(colors.accent), 2) if focus else Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(colors.hover if hover or chosen else colors.raised))
-        painter.drawRoundedRect(box.adjusted(1, 1, -1, -1) if focus else box, tokens.RADIUS, tokens.RADIUS)
+        paint_ground(painter, box, colors.hover if hover or chosen else colors.raised, focus)
         if row.fraction >= 0:
             self._paint_line(painter, box.adjusted(0, 0, 0, -2) if focus else box, row.fraction)
         shown = buttons(row) if hover or focus else []
@@ -121,9 +114,8 @@ class QueueDelegate(QStyledItemDelegate):
         """The buttons or the state's words; returns where they begin."""
         colors = current()
         if shown:
-            rects = button_rects(rect, len(shown))
-            for place, (_, name, _) in zip(rects, shown, strict=True):
-                paint_icon(painter, name, QRectF(place).adjusted(6, 6, -6, -6), colors.soft)
+            rects = button_rects(rect, len(shown), _END)
+            paint_buttons(painter, rects, shown)
             return float(rects[0].left())
         font = tabular(painter.font())
         font.setPixelSize(tokens.HINT)
@@ -175,7 +167,8 @@ class QueueList(QListView):
         if row is None:
             return "", ""
         shown = buttons(row)
-        for place, (command, _, words) in zip(button_rects(self.visualRect(index), len(shown)), shown, strict=True):
+        rects = button_rects(self.visualRect(index), len(shown), _END)
+        for place, (command, _, words) in zip(rects, shown, strict=True):
             if place.contains(position):
                 return command, words
         return "", ""

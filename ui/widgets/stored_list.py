@@ -14,7 +14,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -31,7 +30,9 @@ from ui.theme import current, tokens
 from ui.theme.icons import paint_icon
 from ui.widgets.card_paint import paint_track, tone_color
 from ui.widgets.controls import tabular
+from ui.widgets.row_paint import button_rects, paint_buttons, paint_ground
 
+_END = 8  # pixels between the last button and the end of a row
 ROW_HEIGHT = 60
 BUTTONS_WIDTH = 4 * tokens.TARGET + 12
 Index = QModelIndex | QPersistentModelIndex
@@ -92,12 +93,6 @@ def shown_buttons(row: Row, active: bool) -> list[tuple[str, str, str]]:
     return [command for command in commands(row) if active or command[0] == "repair"]
 
 
-def button_rects(rect: QRect, count: int) -> list[QRect]:
-    side = tokens.TARGET
-    right = rect.right() - 8
-    return [QRect(right - side * (count - i) + 1, rect.center().y() - side // 2, side, side) for i in range(count)]
-
-
 class StoredDelegate(QStyledItemDelegate):
     def __init__(self, role: int, view: QListView) -> None:
         super().__init__(view)
@@ -116,9 +111,7 @@ class StoredDelegate(QStyledItemDelegate):
         focus = bool(option.state & QStyle.StateFlag.State_HasFocus)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(colors.accent), 2) if focus else Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(colors.raised if hover or focus else colors.panel))
-        painter.drawRoundedRect(box.adjusted(1, 1, -1, -1) if focus else box, tokens.RADIUS, tokens.RADIUS)
+        paint_ground(painter, box, colors.raised if hover or focus else colors.panel, focus)
         inner = box.adjusted(14, 0, -14, 0)
         paint_icon(painter, row.icon, QRectF(inner.left(), inner.center().y() - 9, 18, 18), colors.soft)
         right = self._paint_size(painter, inner, row, option.font, hover or focus, QRect(option.rect))
@@ -132,8 +125,7 @@ class StoredDelegate(QStyledItemDelegate):
         """Size, what removing gives back, and the buttons; where the words have to end."""
         colors = current()
         shown = shown_buttons(row, active)
-        for place, (_, name, _) in zip(button_rects(rect, len(shown)), shown, strict=True):
-            paint_icon(painter, name, QRectF(place).adjusted(6, 6, -6, -6), colors.soft)
+        paint_buttons(painter, button_rects(rect, len(shown), _END), shown)
         right = inner.right() - BUTTONS_WIDTH
         font = tabular(base)
         font.setPixelSize(tokens.BODY)
@@ -233,7 +225,8 @@ class StoredList(QListView):
         if row is None:
             return "", ""
         shown = shown_buttons(row, self._active(index, position))
-        for place, (command, _, words) in zip(button_rects(self.visualRect(index), len(shown)), shown, strict=True):
+        rects = button_rects(self.visualRect(index), len(shown), _END)
+        for place, (command, _, words) in zip(rects, shown, strict=True):
             if place.contains(position):
                 return command, words
         return "", ""
@@ -242,7 +235,7 @@ class StoredList(QListView):
         """Where the button of ``command`` stands, for tests and screen readers' clicks."""
         row = self._row(index)
         shown = shown_buttons(row, active=True) if row is not None else []
-        rects = button_rects(self.visualRect(index), len(shown))
+        rects = button_rects(self.visualRect(index), len(shown), _END)
         return next(
             (rect.center() for rect, (name, _, _) in zip(rects, shown, strict=True) if name == command), QPoint()
         )
