@@ -123,8 +123,8 @@ def measure(rounds: int = 3) -> list[Measure]:
     assert application is not None
     moves.sort()
     ms = {"median": round(median(moves) * 1e3, 2), "slowest": round(moves[-1] * 1e3, 2), "events": len(moves)}
-    # The quietest round counts: whatever else the machine does only adds.
-    shown, blocked = min(one[0] for one in openings), min(one[1] for one in openings)
+    # The quickest opening counts, since whatever else the machine does only adds; what blocks is seen in any round.
+    shown, blocked = min(one[0] for one in openings), median([one[1] for one in openings])
     return [
         Measure("brush move on 4K (95 %)", moves[round(len(moves) * 0.95)], FRAME, "s", ms),
         Measure(

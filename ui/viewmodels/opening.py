@@ -13,7 +13,7 @@ from typing import Any
 
 from PySide6.QtGui import QColorSpace, QImage, QImageReader
 
-from ui.viewmodels.levels import STRIP, premultiplied, writable
+from ui.viewmodels.levels import premultiplied, strips, writable
 
 _PLAIN = (QImage.Format.Format_RGB32, QImage.Format.Format_ARGB32, QImage.Format.Format_ARGB32_Premultiplied)
 
@@ -70,8 +70,7 @@ def from_pillow(picture: Any) -> QImage:
     width, height = picture.size
     image = QImage(width, height, QImage.Format.Format_ARGB32 if alpha else QImage.Format.Format_RGB32)
     room, line = writable(image), image.bytesPerLine()
-    for top in range(0, height, STRIP):
-        bottom = min(height, top + STRIP)
+    for top, bottom in strips(width, height):
         strip = picture.crop((0, top, width, bottom))
         room[top * line : bottom * line] = strip.tobytes("raw", "BGRA" if alpha else "BGRX")
     return premultiplied(image)
