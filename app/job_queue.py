@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,12 +22,14 @@ from app.serial import SerialWorker
 from app.states import ACTIVE, JOB_MOVES, EngineState, JobState, move
 from app.store import Store
 from models import protocol
+from models.card import AddonRef
 from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem, disk_error
 from models.inputs import MAX_SEED
 
 log = logging.getLogger(__name__)
 
 MAX_COUNT = 64
+MAX_VARIANTS = 1000
 MAX_ATTEMPTS = 2
 """A job is tried once more when the engine crashes under it; twice means it is the job's own doing."""
 
@@ -74,20 +76,40 @@ class JobQueue:
     def get(self, job_id: str) -> Job:
         return self._jobs[job_id]
 
-    def submit(self, model_id: str, inputs: Mapping[str, Any], count: int = 1) -> Job:
+    def submit(
+        self,
+        model_id: str,
+        inputs: Mapping[str, Any],
+        count: int = 1,
+        variants: Sequence[Mapping[str, Any]] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> Job:
         """Check and enqueue; returns at once.
+
+        With ``variants`` there is one picture for each, made with the inputs and the variant's laid over them;
+        ``count`` is not asked then. ``about`` goes into their recipes.
 
         Raises:
             InvalidInputError: inputs the model does not take as they are; nothing was queued.
             AtelierError: the model is not installed or cannot be run.
         """
         card, schema = self._models.runnable(model_id)
-        if not 1 <= count <= MAX_COUNT:
+        if not variants and not 1 <= count <= MAX_COUNT:
             sentence = f"Count must be a whole number from 1 to {MAX_COUNT}; “{count}” was given."
             raise InvalidInputError(Problem("count", str(count), sentence))
+        if len(variants) > MAX_VARIANTS:
+            sentence = f"At most {MAX_VARIANTS} pictures can be made in one go; these are {len(variants)}."
+            raise InvalidInputError(Problem("count", str(len(variants)), sentence))
         values = schema.validate(inputs)
         values.setdefault("seed", secrets.randbelow(MAX_SEED + 1))
-        job = Job(new_id(), card.id, card.name, values, count, time.time())
+        whole = [schema.validate({**values, **variant}) for variant in variants]
+        for each in whole or [values]:
+            self._models.addons_for(model_id, each)
+        differing = tuple({k: v for k, v in each.items() if v != values.get(k)} for each in whole)
+        job = Job(
+            new_id(), card.id, card.name, values, len(whole) or count, time.time(), variants=differing,
+            about=dict(about or {}),
+        )  # fmt: skip
         self._jobs[job.id] = job
         self._wait(job.id)
         self._save(job)
@@ -228,14 +250,19 @@ class JobQueue:
             return
         try:
             card, _ = self._models.runnable(job.model)
+            addons: dict[str, AddonRef] = {}
+            for variant in job.variants or ({},):
+                addons |= self._models.addons_for(job.model, {**job.inputs, **variant})
         except AtelierError as error:
             self._fail(job_id, error.info)
             return
         done = tuple(int(result.recipe.get("picture", 0)) for result in results)
         folder = str(self._library.job_folder(job_id))
-        recipe = {**self._recipe, "job": job_id, "licence": card.licence}
+        recipe = {**self._recipe, "job": job_id, "licence": card.licence, **job.about}
         self._engine.run(
-            protocol.Run(self._run, card.ref, job.inputs, job.count, folder, recipe, done, self._previews())
+            protocol.Run(
+                self._run, card.ref, job.inputs, job.count, folder, recipe, done, self._previews(), job.variants, addons
+            )
         )
 
     # -- from the engine --
@@ -264,6 +291,8 @@ class JobQueue:
                 self._notice(job, JobNotice(message.code, message.facts))
             case protocol.Produced():
                 self._take_in(job.id)
+            case protocol.Said():
+                self._update(job, texts=(*job.texts, message.text))
             case protocol.Finished():
                 self._update(job, timings=message.timings)
                 self._finish(job.id, JobState.SUCCEEDED, memory=message.memory)

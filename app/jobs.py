@@ -36,7 +36,9 @@ class Job(msgspec.Struct, frozen=True):
     """One request and where it stands. A new value replaces the old one at every change; nothing is edited in place.
 
     ``inputs`` are validated and complete (the seed is the first picture's); ``results`` are ids of library entries;
-    ``held`` is true for a job found from an earlier session that waits for the user's word.
+    ``held`` is true for a job found from an earlier session that waits for the user's word. ``variants``, one for each
+    picture where there are any, are laid over the inputs. ``about`` goes into every picture's recipe as it is (a grid's
+    axes, the prompt before its alternatives were chosen). ``texts`` is what a model that answers in words has said.
     """
 
     id: str
@@ -53,6 +55,9 @@ class Job(msgspec.Struct, frozen=True):
     attempts: int = 0
     held: bool = False
     timings: dict[str, float] = {}
+    variants: tuple[dict[str, Any], ...] = ()
+    about: dict[str, Any] = {}
+    texts: tuple[str, ...] = ()
 
     @property
     def prompt(self) -> str:

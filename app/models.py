@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from app import installed, sources
+from app import addons, installed, sources
 from app.cache import default_hub_cache
 from app.events import EventBus, ModelsChanged
 from app.installed import Places, Survey
@@ -19,11 +20,13 @@ from app.known import Known
 from app.paths import Paths
 from app.settings import SettingsStore
 from app.weights import AddOn, StoredKind
+from models import items, tools
 from models.box import BoxSchema
-from models.card import ModelCard
+from models.card import AddonRef, ModelCard, ModelRef
 from models.catalog.entry import CatalogEntry
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.planning import DeviceFacts
+from models.tools import Tool
 
 __all__ = ["EMBEDDED", "INDEX", "AddOn", "ModelEntry", "Models", "default_hub_cache", "fake_entry"]
 
@@ -124,6 +127,8 @@ class Models:
         self._know_embedded()
         if (known := self._known_id(model_id)) in self._entries:
             return self._entries[known]
+        if model_id in tools.BUILT_IN:
+            return tool_entry(tools.BUILT_IN[model_id], model_id, tools.BUILT_IN[model_id].action)
         path = Path(model_id).expanduser()
         if (path / INDEX).is_file():
             path = path.resolve()
@@ -132,9 +137,16 @@ class Models:
             self._found(self.survey())
         if (known := self._known_id(model_id)) in self._entries:
             return self._entries[known]
+        if (tool := self._tool(model_id)) is not None:
+            return tool
         if path.name.lower().endswith(sources.WEIGHTS) and path.is_file():
             return self._file(path.absolute())
         raise self._not_here(model_id)
+
+    def tools(self) -> list[ModelEntry]:
+        """What works on a picture beside the models: the built-in ones and installed add-ons that can be run."""
+        built_in = [tool_entry(tool, key, tool.action) for key, tool in tools.BUILT_IN.items()]
+        return built_in + [tool for addon in self.addons() if (tool := addon_tool(addon)) is not None]
 
     def runnable(self, model_id: str) -> tuple[ModelCard, BoxSchema]:
         """Card and schema of a model that can be run; raises AtelierError with the reason for one that cannot."""
@@ -143,6 +155,18 @@ class Models:
             raise AtelierError.from_info(entry.problem)
         assert entry.schema is not None
         return entry.card, entry.schema
+
+    def addons_for(self, model_id: str, values: Mapping[str, Any]) -> dict[str, AddonRef]:
+        """Which file each add-on that ``values`` (validated) name stands for; raises as ``addons.resolve``."""
+        entry = self.get(model_id)
+        specs = entry.schema.inputs if entry.schema is not None else ()
+        if not any(items.uses(specs, values)):
+            return {}
+        return addons.resolve(entry, values, self.addons(), self.addon_file)
+
+    def addon_file(self, path: Path) -> AddOn | None:
+        """What a weight file that is not on the list is; None where it is nothing that models are used with."""
+        return self._file_judge().file(path, StoredKind.FILE).addon
 
     def thing(self, key: str) -> Thing | None:
         """What storage knows a model or add-on by, as far as it was found."""
@@ -234,8 +258,21 @@ class Models:
             entries["fake"] = fake_entry()
         self._entries = entries
 
+    def _tool(self, name: str) -> ModelEntry | None:
+        """An add-on that is run by itself, by any of its names."""
+        addon = addons.find(name, self.addons(), tuple(tools.TOOLS), self.addon_file)
+        return addon_tool(addon) if addon is not None else None
+
     def _file(self, path: Path) -> ModelEntry:
         """A model in one file that is not on the list."""
+        thing = self._file_judge().file(path, StoredKind.FILE)
+        if thing.problem is not None:
+            raise AtelierError.from_info(thing.problem)
+        if thing.entry is None:
+            raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=thing.name, pipeline=thing.role)
+        return thing.entry
+
+    def _file_judge(self) -> FileJudge:
         places = self._places()
         judge = FileJudge(
             self.known, Judge(self.known, self._device), self._prepare, places.skeletons, places.allowed
@@ -243,12 +280,7 @@ class Models:
         for entry in self._entries.values():
             if entry.family and entry.problem is None:
                 judge.bases.setdefault(entry.family, Path(entry.card.ref.folder))
-        thing = judge.file(path, StoredKind.FILE)
-        if thing.problem is not None:
-            raise AtelierError.from_info(thing.problem)
-        if thing.entry is None:
-            raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=thing.name, pipeline=thing.role)
-        return thing.entry
+        return judge
 
     def _know_embedded(self) -> None:
         if not self._entries:
@@ -282,6 +314,18 @@ class Models:
         near = difflib.get_close_matches(model_id, self._entries, n=1)
         detail = f"Did you mean {near[0]}?" if near else f"Models here: {', '.join(self._entries) or 'none'}."
         return AtelierError(ErrorCode.MODEL_NOT_INSTALLED, detail, model=model_id)
+
+
+def tool_entry(tool: Tool, model_id: str, name: str, path: str = "", problem: ErrorInfo | None = None) -> ModelEntry:
+    """A tool as a model that can be run."""
+    card = ModelCard(ModelRef(model_id, name, tool.runner, path))
+    return ModelEntry(card, None if problem else tool.schema, problem)
+
+
+def addon_tool(addon: AddOn) -> ModelEntry | None:
+    """The add-on as a tool; None for those that are only used together with a model."""
+    tool = tools.TOOLS.get(addon.kind)
+    return tool_entry(tool, addon.id, addon.name, addon.path, addon.problem) if tool is not None else None
 
 
 def fake_entry() -> ModelEntry:

@@ -21,8 +21,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from models import items
 from models.errors import InvalidInputError, Problem
-from models.inputs import MAX_SEED, MISSING, ImageFile, Input, InputSpec, Kind, Lora, MaskFile, Seed, Size
+from models.inputs import MAX_SEED, MISSING, ImageFile, Input, InputSpec, Kind, MaskFile, Seed, Size
 
 
 class OutputKind(StrEnum):
@@ -98,7 +99,8 @@ class BoxSchema:
 
     def defaults(self) -> dict[str, Any]:
         """What a fresh form holds: every default, and an empty value for required text."""
-        return {s.name: ("" if s.required and s.kind is Kind.TEXT else s.default) for s in self.inputs}
+        fresh = {s.name: ("" if s.required and s.kind is Kind.TEXT else s.default) for s in self.inputs}
+        return {name: [*value] if isinstance(value, list) else value for name, value in fresh.items()}
 
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Check and complete ``values`` (strings from a command line are converted); all boxes go through here.
@@ -120,8 +122,8 @@ class BoxSchema:
         except ValidationError as error:
             problems += [_explain(self, item) for item in error.errors()]
         if not problems:
-            result = {name: getattr(checked, name) for name in self.names}
-            problems = [p for spec in self.inputs if (p := _check_file(spec, result[spec.name])) is not None]
+            result = {spec.name: _plain(spec, getattr(checked, spec.name)) for spec in self.inputs}
+            problems = _check_files(self, result)
             problems = problems or _check_together(self, result)
         if problems:
             raise InvalidInputError(*problems)
@@ -181,7 +183,10 @@ _KINDS: dict[Any, Kind] = {
     Seed: Kind.SEED,
     ImageFile: Kind.IMAGE,
     MaskFile: Kind.MASK,
-    list[Lora]: Kind.LORAS,
+    list[items.Lora]: Kind.LORAS,
+    list[items.Control]: Kind.CONTROLS,
+    list[items.Adapter]: Kind.ADAPTERS,
+    list[items.Region]: Kind.REGIONS,
 }
 
 
@@ -230,8 +235,8 @@ def _field(spec: InputSpec) -> tuple[Any, Any]:
         annotation, limits = bool, {}
     elif kind is Kind.SEED:
         annotation, limits = int, {"ge": 0, "le": MAX_SEED}
-    elif kind is Kind.LORAS:
-        annotation, limits = list[Lora], {}
+    elif kind in items.ITEMS:
+        annotation, limits = items.annotation(kind), {}
     else:
         annotation = str
         limits = {"min_length": about.min_length, "max_length": about.max_length, "pattern": about.regex}
@@ -251,7 +256,8 @@ _JSON_TYPES = {
     Kind.SEED: "integer",
     Kind.IMAGE: "string",
     Kind.MASK: "string",
-    Kind.LORAS: "array",
+    Kind.ADDON: "string",
+    **dict.fromkeys(items.ITEMS, "array"),
 }
 
 
@@ -275,6 +281,8 @@ def _json_property(spec: InputSpec, order: int, hidden: bool) -> dict[str, Any]:
         "x-accept": about.accept or None,
         "x-widget": about.widget or None,
         "x-advanced": about.advanced or None,
+        "x-group": about.group or None,
+        "x-addons": list(about.addons) or None,
         "x-needs": about.needs or None,
         "x-hidden": hidden or None,
     }
@@ -304,6 +312,8 @@ def _explain(schema: BoxSchema, error: Any) -> Problem:
     name = str(error["loc"][0])
     spec = schema[name]
     value = error.get("input")
+    if spec.kind in items.ITEMS:
+        return Problem(name, str(value), _explain_item(spec, error))
     if error["type"] == "missing":
         return Problem(name, "", f"{spec.title} is missing.")
     if error["type"] == "string_too_short":
@@ -312,6 +322,28 @@ def _explain(schema: BoxSchema, error: Any) -> Problem:
         length = f"{len(str(value)):,} characters long; at most {spec.about.max_length:,} fit"
         return Problem(name, str(value), f"{spec.title} is {length}.")
     return Problem(name, str(value), f"{spec.title} must be {_allowed(spec)}; {_quote(value)} was given.")
+
+
+def _explain_item(spec: InputSpec, error: Any) -> str:
+    """The same for a list: which item, which of its values."""
+    where = [str(part + 1) if isinstance(part, int) else str(part) for part in error["loc"][1:]]
+    what = ", ".join([f"{spec.title} {where[0]}", *where[1:]]) if where else spec.title
+    kind, limits = error["type"], error.get("ctx") or {}
+    if kind == "missing":
+        return f"{what} is missing."
+    if kind == "too_long":
+        return f"{spec.title}: at most {items.MAX_ITEMS} fit."
+    if kind == "unexpected_keyword_argument":
+        return f"{what} is not known."
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = f"at least {limits['ge']:g}" if "ge" in limits else f"at most {limits['le']:g}"
+        return f"{what} must be {bound}; {_quote(error['input'])} was given."
+    wanted = "a number" if kind.startswith("float") else "text" if kind.startswith("string") else "a list"
+    return f"{what} must be {wanted}; {_quote(error['input'])} was given."
+
+
+def _plain(spec: InputSpec, value: Any) -> Any:
+    return items.plain(value) if spec.kind in items.ITEMS and value is not None else value
 
 
 def _allowed(spec: InputSpec) -> str:
@@ -341,11 +373,12 @@ def _range_words(spec: InputSpec) -> str:
     return words + (f", a multiple of {about.multiple_of}" if about.multiple_of and about.multiple_of > 1 else "")
 
 
-def _check_file(spec: InputSpec, value: Any) -> Problem | None:
-    if spec.kind not in (Kind.IMAGE, Kind.MASK) or value is None:
-        return None
-    sentence = unreadable_picture(Path(value))
-    return Problem(spec.name, str(value), f"{spec.title}: {sentence}") if sentence else None
+def _check_files(schema: BoxSchema, values: Mapping[str, Any]) -> list[Problem]:
+    problems = []
+    for name, title, path in items.files(schema.inputs, values):
+        sentence = unreadable_picture(Path(path))
+        problems += [Problem(name, path, f"{title}: {sentence}")] if sentence else []
+    return problems
 
 
 def _check_together(schema: BoxSchema, values: Mapping[str, Any]) -> list[Problem]:

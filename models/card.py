@@ -8,7 +8,7 @@ import msgspec
 class ModelRef(msgspec.Struct, frozen=True):
     """All the worker needs to find and load a model.
 
-    ``runner`` is a name in ``models.runners.base.RUNNERS``; ``folder`` is empty for runners without weights;
+    ``runner`` is a name that ``models.runners.kind_of`` knows; ``folder`` is empty for runners without weights;
     ``revision`` is the commit of the repository the files came from, or a digest of the folder's listing.
     """
 
@@ -17,6 +17,21 @@ class ModelRef(msgspec.Struct, frozen=True):
     runner: str
     folder: str = ""
     revision: str = ""
+
+
+class AddonRef(msgspec.Struct, frozen=True):
+    """An add-on as the worker sees it: ``kind`` is a value of ``models.recognise.FileKind`` or a catalog role, ``path``
+    its weight file or its folder in diffusers layout, ``token`` what calls an embedding in a prompt. ``pickled`` says
+    that a person agreed to read it although it is no safetensors file."""
+
+    id: str
+    name: str
+    kind: str
+    path: str
+    family: str = ""
+    variant: str = ""
+    trigger: tuple[str, ...] = ()
+    pickled: bool = False
 
 
 class ModelCard(msgspec.Struct, frozen=True):

@@ -34,14 +34,6 @@ class Size:
         return f"{self.width}x{self.height}"
 
 
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """Reserved: one LoRA with its weight. Boxes may declare a list of them; no form shows it yet."""
-
-    path: str
-    weight: float = 1.0
-
-
 class Kind(StrEnum):
     """What an input holds; decides its widget and its validation."""
 
@@ -53,7 +45,14 @@ class Kind(StrEnum):
     SEED = "seed"
     IMAGE = "image"
     MASK = "mask"
+    ADDON = "addon"
+    """The name of one add-on of this computer (a VAE, an upscaler...), of a kind in ``Input.addons``."""
+    EMBEDDINGS = "embeddings"
+    """Names of textual inversions."""
     LORAS = "loras"
+    CONTROLS = "controls"
+    ADAPTERS = "adapters"
+    REGIONS = "regions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,10 @@ class Input:
     """Constraints and words for one input, given as ``Annotated[int, Input(...)]``.
 
     ``ge``/``le`` are inclusive; ``multiple_of`` is what the model can take, ``step`` only how far a slider jumps.
-    ``advanced`` inputs are folded away in forms; ``widget`` is a hint ("multiline", "slider"), never needed. ``needs``
-    names the input without which this one has no meaning; a picture or a size given without it is refused, other values
-    are then ignored.
+    ``group`` names the foldable part of a form it stands in, ``advanced`` says the last of them; ``addons`` are the
+    kinds of add-on (``models.recognise.FileKind`` or a catalog role) that an input of names may name;
+    ``widget`` is a hint ("multiline", "slider"), never needed. ``needs`` names the input without which this one has no
+    meaning; a picture or a size given without it is refused, other values are then ignored.
     """
 
     title: str = ""
@@ -80,6 +80,8 @@ class Input:
     widget: str = ""
     advanced: bool = False
     needs: str = ""
+    group: str = ""
+    addons: tuple[str, ...] = ()
 
 
 MISSING: Any = object()

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from models.card import ModelRef
+from models.card import AddonRef, ModelRef
 from models.errors import ErrorInfo
 from models.planning import DeviceFacts, Plan
 
-VERSION = 1
+VERSION = 2
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
@@ -47,7 +47,9 @@ class Run(Message, frozen=True):
     """Make ``count`` pictures with seeds ``seed, seed + 1, ...``; files go into ``folder``, named by their number.
 
     ``inputs`` are validated values; ``recipe`` is what the app wants written into each picture besides; ``done`` are
-    numbers of pictures an earlier attempt has already made.
+    numbers of pictures an earlier attempt has already made. ``variants``, one for each picture where there are any, are
+    laid over the inputs, their seed included: a grid's cells, or a prompt's alternatives. ``addons`` says which file
+    each name of an add-on in the inputs stands for.
     """
 
     job: str
@@ -58,6 +60,8 @@ class Run(Message, frozen=True):
     recipe: dict[str, Any] = {}
     done: tuple[int, ...] = ()
     previews: bool = True
+    variants: tuple[dict[str, Any], ...] = ()
+    addons: dict[str, AddonRef] = {}
 
 
 class Cancel(Message, frozen=True):
@@ -168,6 +172,14 @@ class Produced(Message, frozen=True):
     path: str
 
 
+class Said(Message, frozen=True):
+    """What a model that answers in words has said; there is no file."""
+
+    job: str
+    number: int
+    text: str
+
+
 class Finished(Message, frozen=True):
     """All pictures are made. ``timings`` in seconds; ``memory`` is what the worker holds beside weights, in bytes."""
 
@@ -207,6 +219,7 @@ FromWorker = (
     | Stage
     | Notice
     | Produced
+    | Said
     | Finished
     | Failed
     | Cancelled

@@ -7,6 +7,7 @@ job states; there is no engine, instead ``begin``, ``step``, ``preview``, ``fini
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from app.jobs import Job, JobNotice, JobProgress, Result
 from app.paths import Paths
 from app.settings import SettingsStore
 from app.states import JOB_MOVES, EngineState, JobState, move
+from app.weights import AddOn
 from models.box import BoxSchema
 from models.card import ModelCard, ModelRef
 from models.catalog.entry import CatalogEntry
@@ -37,6 +39,7 @@ class DemoEntry:
     schema: BoxSchema | None = None
     problem: ErrorInfo | None = None
     fit: str = "unknown"
+    family: str = ""
 
 
 def full_schema() -> BoxSchema:
@@ -146,6 +149,14 @@ class DemoModels:
         self.all = entries
         self.removed: list[str] = []
         self.looks = 0
+        self.own_addons: list[AddOn] = []
+        self.own_tools: list[DemoEntry] = []
+
+    def addons(self) -> list[AddOn]:
+        return list(self.own_addons)
+
+    def tools(self) -> list[DemoEntry]:
+        return list(self.own_tools)
 
     def refresh(self) -> None:
         self.looks += 1
@@ -190,16 +201,24 @@ class DemoQueue:
     def get(self, key: str) -> Job:
         return self._jobs[key]
 
-    def submit(self, model_id: str, inputs: dict[str, Any], count: int = 1) -> Job:
+    def submit(
+        self,
+        model_id: str,
+        inputs: dict[str, Any],
+        count: int = 1,
+        variants: Sequence[Mapping[str, Any]] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> Job:
         entry = self._core.models.get(model_id)
         if entry.problem is not None or entry.schema is None:
             raise AtelierError.from_info(entry.problem or ErrorInfo(ErrorCode.INTERNAL))
-        return self.add(model_id, entry.schema.validate(inputs), count)
+        more = {"variants": tuple(dict(variant) for variant in variants), "about": dict(about or {})}
+        return self.add(model_id, entry.schema.validate(inputs), len(variants) or count, **more)
 
-    def add(self, model_id: str, inputs: dict[str, Any], count: int = 1, held: bool = False) -> Job:
+    def add(self, model_id: str, inputs: dict[str, Any], count: int = 1, **more: Any) -> Job:
         number = next(self._numbers)
         name = self._core.models.get(model_id).card.name
-        job = Job(f"job{number}", model_id, name, inputs, count, 1_790_000_000.0 + number, held=held)
+        job = Job(f"job{number}", model_id, name, inputs, count, 1_790_000_000.0 + number, **more)
         self._jobs[job.id] = job
         self._order.append(job.id)
         self._core.events.emit(announced.JobAdded(job))

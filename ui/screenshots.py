@@ -197,7 +197,7 @@ def model_list(core: DemoCore, window: MainWindow) -> None:
 def advanced(core: DemoCore, window: MainWindow) -> None:
     core.ready()
     keep_some(core, window)
-    window.create_page.form.form.open_advanced()
+    window.create_page.form.form.open_section("advanced")
     picture = core.library.results[0].path
     window.create_page.form.form.pictures()[0].take(picture)
     window.workspace.create.set_values({"seed": 4711, "steps": 20})

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
+
 from models.errors import AtelierError, ErrorCode
 from models.runners.base import RunnerKind
 
+KINDS = {
+    "diffusers": ("models.runners.diffusion.kind", "DiffusionKind"),
+    "fake": ("models.runners.fake", "FakeKind"),
+}
+"""Module and class of each runner kind. Modules are imported when first asked for, since some are heavy."""
+
 
 def kind_of(runner: str) -> RunnerKind:
-    """The runner kind called ``runner``; its module is imported now, since some are heavy."""
-    if runner == "fake":
-        from models.runners.fake import FakeKind
-
-        return FakeKind()
-    if runner == "diffusers":
-        from models.runners.diffusion.kind import DiffusionKind
-
-        return DiffusionKind()
-    raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=runner, pipeline=runner)
+    """The runner kind called ``runner``; raises AtelierError (MODEL_UNSUPPORTED) if there is none."""
+    if runner not in KINDS:
+        raise AtelierError(ErrorCode.MODEL_UNSUPPORTED, model=runner, pipeline=runner)
+    module, name = KINDS[runner]
+    kind: RunnerKind = getattr(importlib.import_module(module), name)()
+    return kind

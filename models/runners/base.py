@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
 from PIL import Image
 
-from models.card import ModelRef
+from models.card import AddonRef, ModelRef
 from models.planning import DeviceFacts, Plan
 
 
@@ -30,6 +32,17 @@ class Picture(msgspec.Struct, frozen=True):
     image: Image.Image
     seed: int
     facts: dict[str, Any] = {}
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What a model that answers in words has said."""
+
+    text: str
+
+
+Addons = Mapping[str, AddonRef]
+"""Which file each name of an add-on in the inputs stands for."""
+NO_ADDONS: Addons = MappingProxyType({})
 
 
 class Report(Protocol):
@@ -63,8 +76,10 @@ class Runner(Protocol):
     memory: int
     """Bytes its weights take (on whichever device)."""
 
-    def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> Picture:
-        """Make one picture.
+    def run(
+        self, inputs: dict[str, Any], seed: int, keep: Path, report: Report, addons: Addons = NO_ADDONS
+    ) -> Picture | Words:
+        """Make one picture, or say something.
 
         ``keep`` is where final latents are kept until the worker has saved the picture: when the file exists, denoising
         is skipped and only the decoding is done again.

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from models import faults
 from models.card import ModelRef
 from models.planning import DeviceFacts, Placement, Plan
-from models.runners.base import OutOfMemoryError, Picture, Report
+from models.runners.base import NO_ADDONS, Addons, OutOfMemoryError, Picture, Report
 
 
 class FakePainter:
@@ -29,7 +29,7 @@ class FakePainter:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
-    def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> Picture:
+    def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report, addons: Addons = NO_ADDONS) -> Picture:
         started = time.perf_counter()
         if keep.exists():
             state = json.loads(keep.read_text())

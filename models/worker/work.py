@@ -15,7 +15,7 @@ from models.card import ModelRef
 from models.errors import AtelierError, ErrorCode, disk_error
 from models.planning import Backend, DeviceFacts, Placement, Plan, worker_memory_budget
 from models.runners import kind_of
-from models.runners.base import OutOfMemoryError, Picture, Runner
+from models.runners.base import OutOfMemoryError, Picture, Runner, Words
 from models.schemas import planned_pixels
 from models.worker.process import resident_memory
 from models.worker.report import JobReport, SilentReport, real_clock
@@ -73,19 +73,22 @@ class Workshop:
         return protocol.Finished(request.job, timings, max(0, resident_memory() - self.shelf.total()))
 
     def _make(self, request: protocol.Run, number: int, folder: Path, report: JobReport) -> None:
-        inputs, seed = of_number(request.inputs, number)
+        inputs, seed = of_number(request, number)
         target = folder / f"{number}.png"
         keep = folder / f"{number}.latents"
         began = real_clock()
 
-        def attempt(runner: Runner, plan: Plan) -> tuple[Picture, Plan]:
+        def attempt(runner: Runner, plan: Plan) -> tuple[Picture | Words, Plan]:
             report.checkpoint()
-            return runner.run(inputs, seed, keep, report), plan
+            return runner.run(inputs, seed, keep, report, request.addons), plan
 
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
             pixels = planned_pixels(request.model.folder, inputs)
             picture, plan = self._with_plans(request.model, pixels, report, attempt)
+            if isinstance(picture, Words):
+                self._send(protocol.Said(request.job, number, picture.text))
+                return
             report.stage("saving")
             self._save(request, inputs, number, picture, plan, target, real_clock() - began)
         keep.unlink(missing_ok=True)
@@ -186,9 +189,13 @@ class Workshop:
         return runner
 
 
-def of_number(inputs: dict[str, Any], number: int) -> tuple[dict[str, Any], int]:
-    """The inputs and the seed of picture ``number`` (from 1): each has the next seed, or, where they are to stay near
-    to one seed, the next variation of it."""
+def of_number(request: protocol.Run, number: int) -> tuple[dict[str, Any], int]:
+    """The inputs and the seed of picture ``number`` (from 1). Where they are not said for each picture, each has the
+    next seed, or, where they are to stay near to one seed, the next variation of it."""
+    inputs = request.inputs
+    if request.variants:
+        inputs = {**inputs, **request.variants[number - 1]}
+        return inputs, int(inputs.get("seed", 0))
     seed = int(inputs.get("seed", 0))
     if not inputs.get("variation_strength"):
         return inputs, (seed + number - 1) % 2**32

@@ -156,7 +156,7 @@ def test_everything_that_takes_the_focus_has_a_name(window, core) -> None:
     core.begin(job)
     core.finish(job)
     core.settings.change(model_folders=("/somewhere",))
-    window.create_page.form.form.open_advanced()
+    window.create_page.form.form.open_section("advanced")
     unnamed = [
         f"{type(widget).__name__} {widget.objectName()!r} {widget.accessibleName()!r}"
         for widget in focusable(window)
@@ -173,7 +173,7 @@ def test_object_names_are_unique_among_controls(window) -> None:
 
 def test_every_field_s_label_is_its_buddy(window) -> None:
     window.show_page("settings")
-    window.create_page.form.form.open_advanced()
+    window.create_page.form.form.open_section("advanced")
     buddies = {label.buddy().objectName() for label in window.findChildren(QLabel) if label.buddy() is not None}
     wanted = {f"create.input.{name}" for name in ("width", "steps", "guidance_scale", "scheduler", "tiling")}
     assert wanted | {"create.prompt", "create.seed", "settings.theme", "settings.offline"} <= buddies

@@ -77,6 +77,28 @@ def test_each_picture_of_a_job_equals_its_single_run(studio: Make) -> None:
     assert len({pixels(result) for result in job.results}) == 3
 
 
+def test_a_job_may_say_of_each_picture_what_is_different(studio: Make) -> None:
+    s = studio()
+    inputs = {"prompt": "hills", "seed": 5, "steps": 2, "width": 64, "height": 64}
+    variants = [{"seed": 5, "width": 128}, {"seed": 9}, {"prompt": "a sun", "steps": 3}]
+    job = s.finish(s.core.queue.submit("fake", inputs, variants=variants, about={"grid": {"x": "width"}}))
+    found = [s.core.library.get(key) for key in job.results]
+    assert [(r.seed, r.width, r.prompt) for r in found if r] == [(5, 128, "hills"), (9, 64, "hills"), (5, 64, "a sun")]
+    assert [r.recipe["inputs"]["steps"] for r in found if r] == [2, 2, 3]
+    assert all(r.recipe["grid"] == {"x": "width"} for r in found if r)
+    for result in filter(None, found):
+        with Image.open(result.path) as picture:
+            assert picture.convert("RGB").tobytes() == paint(result.seed, result.width, result.height, 1.0).tobytes()
+
+
+def test_a_wrong_variant_is_refused_before_anything_is_queued(studio: Make) -> None:
+    s = studio()
+    with pytest.raises(InvalidInputError) as caught:
+        s.core.queue.submit("fake", {"prompt": "hills"}, variants=[{"steps": 2}, {"steps": 0}])
+    assert [problem.name for problem in caught.value.info.problems] == ["steps"]
+    assert s.core.queue.jobs() == []
+
+
 def test_a_seed_past_the_end_wraps_round(studio: Make) -> None:
     s = studio()
     job = s.finish(s.submit(count=2, seed=2**32 - 1))
@@ -135,6 +157,7 @@ def test_what_is_wrong_is_said_before_anything_is_queued(studio: Make) -> None:
     with pytest.raises(AtelierError) as missing:
         s.core.queue.submit("no/such", {"prompt": "x"})
     assert missing.value.code is ErrorCode.MODEL_NOT_INSTALLED
+    assert [problem.name for problem in caught.value.info.problems] == ["steps"]
     assert s.core.queue.jobs() == []
 
 

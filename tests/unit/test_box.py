@@ -12,7 +12,8 @@ from PIL import Image
 
 from models.box import Override, declare
 from models.errors import InvalidInputError, Problem
-from models.inputs import MAX_SEED, ImageFile, Input, Lora, MaskFile, Seed, Size
+from models.inputs import MAX_SEED, ImageFile, Input, MaskFile, Seed, Size
+from models.items import Control, Lora
 
 
 def run(
@@ -27,6 +28,7 @@ def run(
     image: Annotated[ImageFile | None, Input(accept="image/*")] = None,
     mask: MaskFile | None = None,
     loras: list[Lora] | None = None,
+    controls: list[Control] | None = None,
 ) -> None: ...
 
 
@@ -165,3 +167,33 @@ def test_anything_is_either_refused_in_words_or_valid(values: dict[str, Any]) ->
         assert all(problem.sentence.endswith((".", "?")) for problem in problems)
     else:
         assert SCHEMA.validate(checked) == checked
+
+
+def test_lists_are_read_from_words_and_json_and_end_as_plain_values() -> None:
+    checked = SCHEMA.validate({"prompt": "an apple", "loras": "ink:0.8, C:\\loras\\paper, old:-1"})
+    assert checked["loras"] == [
+        {"name": "ink", "weight": 0.8}, {"name": "C:\\loras\\paper", "weight": 1.0}, {"name": "old", "weight": -1.0},
+    ]  # fmt: skip
+    assert SCHEMA.validate({"prompt": "an apple", "loras": '[{"name": "ink"}]'})["loras"][0]["weight"] == 1.0
+    assert SCHEMA.validate({"prompt": "an apple"})["loras"] is None
+
+
+@pytest.mark.parametrize(
+    ("loras", "sentence"),
+    [
+        ("ink:9", "Loras 1, weight must be at most 4; “9.0” was given."),
+        ([{"weight": 1}], "Loras 1, name is missing."),
+        ([{"name": "ink", "weight": "much"}], "Loras 1, weight must be a number; “much” was given."),
+        ([{"name": "ink", "heft": 2}], "Loras 1, heft is not known."),
+        (["ink"] * 17, "Loras"),
+        (3, "Loras must be a list; “3” was given."),
+    ],
+)
+def test_a_wrong_item_is_named(loras: Any, sentence: str) -> None:
+    assert sentences(loras=loras)[0].startswith(sentence)
+
+
+def test_pictures_within_lists_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "notes.png").write_text("no picture")
+    control = {"name": "edges", "image": str(tmp_path / "notes.png")}
+    assert sentences(controls=[control])[0].startswith("Controls 1: “notes.png” cannot be used")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import protocol
-from models.card import ModelRef
+from models.card import AddonRef, ModelRef
 from models.codec import MAX_FRAME, BrokenStreamError, Reader, Writer
 from models.errors import ErrorCode, ErrorInfo
 from models.planning import Backend, DeviceFacts, Plan
@@ -28,7 +28,18 @@ ERROR = ErrorInfo(ErrorCode.DISK_FULL, {"path": "/p"}, "OSError")
 EXAMPLES: list[protocol.ToWorker | protocol.FromWorker] = [
     protocol.Hello(protocol.VERSION, "auto", 0, "/cache", ("diffusers",)),
     protocol.Load(MODEL),
-    protocol.Run("j1", MODEL, {"prompt": "a", "steps": 2, "seed": 1}, 2, "/out/j1", {"atelier": "0.1"}, (1,), True),
+    protocol.Run(
+        "j1",
+        MODEL,
+        {"prompt": "a", "steps": 2, "seed": 1},
+        2,
+        "/out/j1",
+        {"atelier": "0.1"},
+        (1,),
+        True,
+        ({"seed": 1}, {"seed": 9}),
+        {"ink": AddonRef("ink", "Ink", "lora", "/loras/ink.safetensors", "sd15", trigger=("ink",))},
+    ),
     protocol.Cancel("j1"),
     protocol.Unload(),
     protocol.Ping(3),
@@ -43,6 +54,7 @@ EXAMPLES: list[protocol.ToWorker | protocol.FromWorker] = [
     protocol.Stage("j1", 1, "decoding"),
     protocol.Notice("j1", "cheaper_plan", {"plan": "whole"}),
     protocol.Produced("j1", 1, 7, "/out/j1/1.png"),
+    protocol.Said("j1", 1, "a red apple"),
     protocol.Finished("j1", {"total": 1.0}, 1000),
     protocol.Failed("j1", ERROR),
     protocol.Cancelled("j1"),

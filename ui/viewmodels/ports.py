@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -12,7 +12,7 @@ from app.jobs import Job, Result
 from app.paths import Paths
 from app.settings import SettingsStore
 from app.states import EngineState
-from app.weights import CheckReport, Download, Offer, Shelf, StorageReport
+from app.weights import AddOn, CheckReport, Download, Offer, Shelf, StorageReport
 from models.box import BoxSchema
 from models.card import ModelCard
 from models.errors import ErrorInfo
@@ -29,11 +29,19 @@ class EntryPort(Protocol):
     def problem(self) -> ErrorInfo | None: ...
     @property
     def fit(self) -> str: ...
+    @property
+    def family(self) -> str: ...
 
 
 class ModelsPort(Protocol):
     def entries(self) -> Sequence[EntryPort]: ...
     def get(self, key: str, /) -> EntryPort: ...
+    def addons(self) -> Sequence[AddOn]:
+        """LoRAs, VAEs, embeddings, ControlNets, upscalers... on this computer."""
+
+    def tools(self) -> Sequence[EntryPort]:
+        """What works on a picture beside the models."""
+
     def add_folder(self, path: Path, /) -> EntryPort: ...
     def remove_folder(self, path: str, /) -> None: ...
     def refresh(self) -> None:
@@ -42,7 +50,15 @@ class ModelsPort(Protocol):
 
 class QueuePort(Protocol):
     def jobs(self) -> list[Job]: ...
-    def submit(self, model_id: str, inputs: dict[str, Any], /, count: int = 1) -> Job: ...
+    def submit(
+        self,
+        model_id: str,
+        inputs: dict[str, Any],
+        /,
+        count: int = 1,
+        variants: Sequence[Mapping[str, Any]] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> Job: ...
     def cancel(self, key: str, /) -> None: ...
     def cancel_all(self) -> None: ...
     def retry(self, key: str, /) -> object: ...

@@ -87,8 +87,8 @@ class FormPanel(QWidget):
         self.picker = ModelPicker()
         self._problem = ModelProblem()
         self.form = Form()
-        self.form.thumb = thumbs.get
-        thumbs.arrived.connect(lambda _: self.form.refresh_pictures())
+        self.form.services.thumb = thumbs.get
+        thumbs.arrived.connect(lambda _: self.form.refresh())
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)

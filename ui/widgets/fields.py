@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QLocale, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QMouseEvent, QResizeEvent, QValidator, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QImage, QMouseEvent, QResizeEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from ui.i18n import number, tr
@@ -13,6 +15,28 @@ from ui.theme import tokens
 from ui.widgets.controls import Combo, IconButton, Slider, Switch, label, mark, row, tabular
 
 Schema = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AddonRow:
+    """One add-on as a field offers it: ``fits`` says whether it goes with the chosen model."""
+
+    id: str
+    name: str
+    detail: str = ""
+    fits: bool = True
+    problem: str = ""
+    trigger: tuple[str, ...] = ()
+
+
+@dataclass
+class Services:
+    """What fields ask of the window: a small version of a picture (None until it is made), the add-ons of these kinds
+    (those that fit first), and to show the Models page with this role."""
+
+    thumb: Callable[[str], QImage | None] = lambda path: None
+    addons: Callable[[Sequence[str]], list[AddonRow]] = lambda kinds: []
+    browse: Callable[[str], None] = lambda role: None
 
 
 class _Caption(QLabel):
@@ -80,6 +104,16 @@ class Field(QWidget):
         self._reset.setVisible(self.value() != self.default)
 
     # for the form
+
+    def attach(self, services: Services) -> None:
+        """Called once, before the field is shown; kinds that need them keep them."""
+
+    def refresh(self) -> None:
+        """A small picture has arrived, or add-ons have changed."""
+
+    def summary(self) -> str:
+        """What is said of it while it is folded away; empty while it is as it was at first."""
+        return self.title if self.value() != self.default else ""
 
     def value(self) -> Any:
         raise NotImplementedError

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.theme import tokens
 from ui.theme.icons import icon
 from ui.widgets.controls import Button, ElidedLabel, row
-from ui.widgets.fields import ChoiceField, Field, NumberField, Schema, SwitchField, TextField
+from ui.widgets.fields import ChoiceField, Field, NumberField, Schema, Services, SwitchField, TextField
 from ui.widgets.picture_field import PictureField
 from ui.widgets.seed_field import SeedField
 from ui.widgets.size_field import SizeField, is_fixed
@@ -28,6 +27,18 @@ FIELDS: dict[str, type[Field]] = {
     "image": PictureField,
     "mask": PictureField,
 }
+
+
+ADVANCED = "advanced"
+GROUPS = {
+    "loras": "LoRAs",
+    "control": "Control",
+    "regions": "Regions",
+    "texture": "Seamless texture",
+    "refine": "Bigger and finer",
+    ADVANCED: "Advanced",
+}
+"""The foldable parts of a form, in their order, below what is always shown."""
 
 
 class Section(QWidget):
@@ -87,43 +98,46 @@ class Form(QWidget):
         super().__init__(parent)
         self._fields: dict[str, Field] = {}
         self._size: SizeField | None = None
-        self._advanced: Section | None = None
-        self._open = False
+        self._sections: dict[str, Section] = {}
+        self._open: set[str] = set()
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(tokens.GROUP)
         self._body: QWidget | None = None
-        self._titles: dict[str, str] = {}
         self._hidden: frozenset[str] = frozenset()
-        self.thumb: Callable[[str], QImage | None] = lambda path: None
+        self.services = Services()
 
     def build(self, schema: Schema, defaults: Mapping[str, Any]) -> None:
         """Make the fields anew."""
-        if self._advanced is not None:
-            self._open = self._advanced.is_open()
+        self._open |= {group for group, section in self._sections.items() if section.is_open()}
+        self._open -= {group for group, section in self._sections.items() if not section.is_open()}
         if self._body is not None:
             self._layout.removeWidget(self._body)
             self._body.hide()
             self._body.setParent(None)
             self._body.deleteLater()
-        self._fields, self._size, self._advanced = {}, None, None
+        self._fields, self._size, self._sections = {}, None, {}
         self._body = QWidget()
         body = QVBoxLayout(self._body)
         body.setContentsMargins(0, 0, 0, 0)
         body.setSpacing(tokens.GROUP)
         properties = sorted(schema.get("properties", {}).items(), key=lambda item: item[1].get("x-order", 0))
         shown = [(name, prop) for name, prop in properties if not prop.get("x-hidden")]
-        plain = [item for item in shown if not item[1].get("x-advanced")]
-        advanced = [item for item in shown if item[1].get("x-advanced")]
-        self._add(body, plain, defaults)
-        if advanced:
-            self._advanced = Section(tr("Advanced"), "create.advanced")
-            self._add(self._advanced.content, advanced, defaults)
-            self._advanced.set_open(self._open)
-            body.addWidget(self._advanced)
-        self._titles = {name: tr(str(prop.get("title", name))) for name, prop in advanced}
+        self._add(body, [item for item in shown if not group_of(item[1])], defaults)
+        for group, title in GROUPS.items():
+            inside = [item for item in shown if group_of(item[1]) == group]
+            if inside:
+                self._add_section(body, group, tr(title), inside, defaults)
         self._show_needed()
         self._layout.addWidget(self._body)
+
+    def _add_section(
+        self, body: QVBoxLayout, group: str, title: str, items: list[tuple[str, Schema]], defaults: Mapping[str, Any]
+    ) -> None:
+        section = self._sections[group] = Section(title, f"create.{group}")
+        self._add(section.content, items, defaults)
+        section.set_open(group in self._open)
+        body.addWidget(section)
 
     def set_hidden(self, names: Collection[str]) -> None:
         """Leave out fields that say nothing as things stand."""
@@ -137,14 +151,21 @@ class Form(QWidget):
     def _show_needed(self) -> None:
         for name, field in self._fields.items():
             field.setVisible(name not in self._hidden)
-        if self._advanced is not None:
-            names = [title for name, title in self._titles.items() if name not in self._hidden]
-            self._advanced.set_names(names)
-            self._advanced.setVisible(bool(names))
+        for group, section in self._sections.items():
+            names = [self._fields[name].title for name in self._within(group) if name not in self._hidden]
+            section.set_names(names if group == ADVANCED else self._in_use(group))
+            section.setVisible(bool(names))
 
-    def refresh_pictures(self) -> None:
-        """Small versions of chosen pictures have arrived."""
-        for field in self.pictures():
+    def _within(self, group: str) -> list[str]:
+        return [name for name, field in self._fields.items() if group_of(field.schema) == group]
+
+    def _in_use(self, group: str) -> list[str]:
+        """What of a folded part is not as it was at first."""
+        return [words for name in self._within(group) if (words := self._fields[name].summary())]
+
+    def refresh(self) -> None:
+        """Small versions of chosen pictures have arrived, or add-ons have changed."""
+        for field in self._fields.values():
             field.refresh()
 
     def _add(self, layout: QVBoxLayout, items: list[tuple[str, Schema]], defaults: Mapping[str, Any]) -> None:
@@ -158,14 +179,19 @@ class Form(QWidget):
             if kind is None:
                 continue
             field = kind(name, prop, defaults.get(name))
-            if isinstance(field, PictureField):
-                field.thumb = self.thumb
-            field.edited.connect(lambda value, name=name: self.edited.emit(name, value))
+            field.attach(self.services)
+            field.edited.connect(lambda value, name=name: self._edited(name, value))
             field.left.connect(lambda name=name: self.left.emit(name))
             if isinstance(field, SeedField) and name == "seed":
                 field.keep_toggled.connect(self.keep_seed)
             self._fields[name] = field
             layout.addWidget(field)
+
+    def _edited(self, name: str, value: object) -> None:
+        group = group_of(self._fields[name].schema)
+        if group and group != ADVANCED:
+            self._sections[group].set_names(self._in_use(group))
+        self.edited.emit(name, value)
 
     def _add_size(self, layout: QVBoxLayout, given: Mapping[str, Schema], defaults: Mapping[str, Any]) -> None:
         start = (defaults.get("width"), defaults.get("height"))
@@ -189,6 +215,7 @@ class Form(QWidget):
                 field.set_value(values[name])
         if self._size is not None and "width" in values and "height" in values:
             self._size.set_value((values["width"], values["height"]))
+        self._show_needed()
 
     def set_keep_seed(self, keep: bool) -> None:
         field = self._fields.get("seed")
@@ -200,12 +227,9 @@ class Form(QWidget):
             field.set_problem(problems.get(name, ""))
         if self._size is not None:
             self._size.set_problems(problems.get("width", ""), problems.get("height", ""))
-        if self._advanced is not None and any(self._is_advanced(name) for name in problems):
-            self._advanced.set_open(True)
-
-    def _is_advanced(self, name: str) -> bool:
-        field = self._fields.get(name)
-        return field is not None and self._advanced is not None and self._advanced.isAncestorOf(field)
+        for group, section in self._sections.items():
+            if any(name in problems for name in self._within(group)):
+                section.set_open(True)
 
     def focus_problem(self, problems: Mapping[str, str]) -> QWidget | None:
         """Go to the first field that is wrong, in the order of the form."""
@@ -229,11 +253,17 @@ class Form(QWidget):
         found = self._body.findChildren(QWidget)
         return [widget for widget in found if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.objectName()]
 
-    def open_advanced(self) -> None:
-        if self._advanced is not None:
-            self._advanced.set_open(True)
+    def open_section(self, group: str) -> None:
+        """Unfold a part of ``GROUPS``, if this form has it."""
+        if group in self._sections:
+            self._sections[group].set_open(True)
 
     def pictures(self) -> list[PictureField]:
         """The fields for pictures that are shown."""
         found = [field for field in self._fields.values() if isinstance(field, PictureField)]
         return [field for field in found if field.name not in self._hidden]
+
+
+def group_of(schema: Schema) -> str:
+    """The foldable part an input stands in; empty for what is always shown."""
+    return str(schema.get("x-group") or (ADVANCED if schema.get("x-advanced") else ""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ui.i18n import tr
 from ui.theme import current
 from ui.theme.icons import paint_icon
 from ui.widgets.controls import Button, ElidedLabel, IconButton, mark
-from ui.widgets.fields import Field, Schema
+from ui.widgets.fields import Field, Schema, Services
 
 SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm", ".tga",
@@ -61,12 +60,10 @@ class _Thumb(QWidget):
 
 
 class PictureField(Field):
-    """``thumb`` gives a small image for a path, or None while it is being read; ``refresh`` asks again."""
-
     def __init__(self, name: str, schema: Schema, default: Any) -> None:
         super().__init__(name, schema, default)
         self._path = ""
-        self.thumb: Callable[[str], QImage | None] = lambda path: None
+        self._services = Services()
         self._mask = schema.get("x-kind") == "mask"
         self._frame = QFrame()
         self._frame.setAcceptDrops(False)
@@ -116,8 +113,11 @@ class PictureField(Field):
         self._browse.setVisible(not self._path)
         self._show_reset()
 
+    def attach(self, services: Services) -> None:
+        self._services = services
+
     def refresh(self) -> None:
-        self._thumb.image = self.thumb(self._path) if self._path else None
+        self._thumb.image = self._services.thumb(self._path) if self._path else None
         self._thumb.update()
 
     def _show_reset(self) -> None:

@@ -22,7 +22,7 @@ from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
 from models.pipelines import PipelineRow
 from models.planning import Placement, Plan
-from models.runners.base import OutOfMemoryError, Picture, Report
+from models.runners.base import NO_ADDONS, Addons, OutOfMemoryError, Picture, Report
 from models.runners.diffusion import easel, kept
 from models.runners.diffusion.blend import Start, Variation, steered
 from models.runners.diffusion.decode import Decoder, finite
@@ -58,6 +58,7 @@ class _Job:
     report: Report
     made: kept.Made
     easel: easel.Easel | None = None
+    addons: Addons = NO_ADDONS
     latents: torch.Tensor | None = None
     moments: dict[str, float] = field(default_factory=dict)
     scheduler: str = ""
@@ -85,10 +86,10 @@ class DiffusionRunner:
         self._space = space_of(row, info.configs, info.about.recommended)
         self.memory = weight_bytes(pipe)
 
-    def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> Picture:
+    def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report, addons: Addons = NO_ADDONS) -> Picture:
         """See ``Runner.run``. ``inputs`` are validated values of ``models.schemas``; the pipeline is as before after
         any error."""
-        job = self._job(inputs, seed, keep, report)
+        job = self._job(inputs, seed, keep, report, addons)
         if job.easel is not None and canvas.effective_strength(inputs) == 0:
             report.stage("running")
             return Picture(job.easel.untouched(), seed, self._facts(job))
@@ -102,13 +103,13 @@ class DiffusionRunner:
         image = job.easel.finish(image) if job.easel is not None else image
         return Picture(image, seed, self._facts(job))
 
-    def _job(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report) -> _Job:
+    def _job(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report, addons: Addons) -> _Job:
         """Everything about one picture that is known before the device is asked."""
         pictured = easel.set_up(inputs, self._space, seed, self._taking)
         width, height = int(inputs.get("width") or 0), int(inputs.get("height") or 0)
         if pictured is not None:
             width, height = pictured.frame.work.width, pictured.frame.work.height
-        return _Job(inputs, seed, keep, report, kept.Made(self._row.name, width, height), pictured)
+        return _Job(inputs, seed, keep, report, kept.Made(self._row.name, width, height), pictured, addons)
 
     def close(self) -> None:
         """Drop the pipeline and give its memory back to the device."""

@@ -1,0 +1,95 @@
+"""From the names of add-ons in a job's inputs to the files they stand for on this computer.
+
+A name is an add-on's id, its catalog id, what it is called, its file's name, or the path of a file. Recipes keep the
+name, so that they stay true on another computer.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.judging import ModelEntry
+from app.messages import as_text
+from app.weights import AddOn
+from models import items
+from models.card import AddonRef
+from models.errors import InvalidInputError, Problem
+from models.families import ANY, family_title
+from models.inputs import InputSpec
+
+
+def resolve(
+    entry: ModelEntry, values: Mapping[str, Any], addons: Sequence[AddOn], look: Callable[[Path], AddOn | None]
+) -> dict[str, AddonRef]:
+    """The file of every add-on that ``values`` name for the model ``entry``; ``look`` says what an unlisted file is.
+
+    Raises:
+        InvalidInputError: one is not here, is broken, is another kind of thing, or was made for another family.
+    """
+    assert entry.schema is not None
+    found: dict[str, AddonRef] = {}
+    problems = []
+    for use in items.uses(entry.schema.inputs, values):
+        spec = entry.schema[use.input]
+        addon = find(use.name, addons, spec.about.addons, look)
+        sentence = why_not(entry, spec, use.name, addon, addons)
+        if sentence or addon is None:
+            problems.append(Problem(use.input, use.name, sentence))
+        else:
+            found[use.name] = ref(addon)
+    if problems:
+        raise InvalidInputError(*problems)
+    return found
+
+
+def ref(addon: AddOn) -> AddonRef:
+    """The add-on as the worker sees it."""
+    return AddonRef(
+        addon.id, addon.name, addon.kind, addon.path, addon.family, addon.variant, addon.trigger,
+        addon.format == "pickle",
+    )  # fmt: skip
+
+
+def find(
+    name: str, addons: Iterable[AddOn], kinds: Sequence[str], look: Callable[[Path], AddOn | None] = lambda path: None
+) -> AddOn | None:
+    """The add-on called ``name``, one of ``kinds`` before others; an id before a name before a file's name."""
+    wanted = name.casefold()
+    ways: tuple[Callable[[AddOn], str], ...] = (
+        lambda addon: addon.id,
+        lambda addon: addon.entry,
+        lambda addon: addon.name,
+        lambda addon: Path(addon.path).name,
+        lambda addon: Path(addon.path).stem,
+    )
+    several = sorted(addons, key=lambda addon: addon.kind not in kinds)
+    for way in ways:
+        for addon in several:
+            if way(addon).casefold() == wanted:
+                return addon
+    path = Path(name).expanduser()
+    return look(path.absolute()) if path.is_file() else None
+
+
+def why_not(entry: ModelEntry, spec: InputSpec, name: str, addon: AddOn | None, addons: Iterable[AddOn] = ()) -> str:
+    """Why the add-on cannot be used in the input ``spec`` of this model, as a sentence; empty if it can."""
+    if addon is None:
+        near = difflib.get_close_matches(name, [each.name for each in addons if each.kind in spec.about.addons], n=1)
+        hint = f" Did you mean “{near[0]}”?" if near else " “atelier models storage” lists what is here."
+        return f"{spec.title}: there is no “{name}” on this computer.{hint}"
+    if addon.problem is not None:
+        return f"{spec.title}: “{addon.name}” cannot be used: {as_text(addon.problem)}"
+    if addon.kind not in spec.about.addons:
+        return f"{spec.title}: “{addon.name}” is something else ({addon.kind})."
+    if not fits(addon, entry.family):
+        made_for, is_ = family_title(addon.family), family_title(entry.family)
+        return f"{spec.title}: “{addon.name}” was made for {made_for}; {entry.card.name} is {is_}."
+    return ""
+
+
+def fits(addon: AddOn, family: str) -> bool:
+    """Whether add-on and model share a family, as far as both are known."""
+    return not family or not addon.family or addon.family in (family, ANY)
