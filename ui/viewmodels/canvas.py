@@ -23,7 +23,7 @@ from app.messages import Action, notice_words
 from app.states import ACTIVE, EngineState, JobState
 from models.errors import AtelierError, ErrorInfo, disk_error
 from ui.i18n import tr
-from ui.viewmodels import desktop, outpaint, reworking
+from ui.viewmodels import desktop, outpaint, painting, reworking
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.progress import ProgressVM
@@ -424,6 +424,8 @@ class CanvasVM(QObject):
             case Action.OPEN_FOLDER:
                 folder = error_folder(job.error) if job is not None and job.error is not None else ""
                 desktop.open_folder(folder or str(self._core.paths.pictures))
+            case painting.FIT_MASK:
+                self.work.fit_mask()
             case _:
                 self.wanted.emit(view.action)
         if view is self._refusal:

@@ -20,6 +20,8 @@ TILE = 256
 BUDGET_SECONDS = 0.007
 """How long one event may paint; the rest of a wild stroke follows as soon as the window has breathed."""
 
+_INKS = 24
+"""So many shades a pen's pressure has."""
 _LIGHTEN = QPainter.CompositionMode.CompositionMode_Lighten
 _DARKEN = QPainter.CompositionMode.CompositionMode_Darken
 
@@ -34,7 +36,23 @@ class Brush:
     erase: bool = False
 
 
-@lru_cache(maxsize=24)
+@dataclass(frozen=True)
+class Touch:
+    """Where the brush is, and with how much of its size and of its opacity."""
+
+    at: QPointF
+    scale: float
+    ink: float
+
+    def towards(self, other: Touch, share: float) -> Touch:
+        return Touch(
+            self.at + (other.at - self.at) * share,
+            self.scale + (other.scale - self.scale) * share,
+            self.ink + (other.ink - self.ink) * share,
+        )
+
+
+@lru_cache(maxsize=40)
 def dab(size: int, hardness: float, opacity: float, erase: bool) -> QImage:
     """One touch of the brush, on black to be joined by the brighter value; inverted for erasing by the darker one."""
     image = QImage(size, size, QImage.Format.Format_RGB32)
@@ -112,10 +130,10 @@ class Mask(QObject):
         self.revision = 0
         self._before: dict[tuple[int, int], QImage] = {}
         self._brush = Brush()
-        self._at: tuple[QPointF, float] | None = None
+        self._at: Touch | None = None
         self._stroking = False
         self._left = 0.0
-        self._waiting: deque[tuple[QPointF, float]] = deque()
+        self._waiting: deque[Touch] = deque()
         self._later = QTimer(self, interval=0)
         self._later.timeout.connect(lambda: self._paint_waiting(BUDGET_SECONDS))
 
@@ -173,17 +191,18 @@ class Mask(QObject):
 
     # strokes
 
-    def begin(self, brush: Brush, at: QPointF, scale: float = 1.0) -> None:
-        """Touch the picture; ``scale`` shrinks the brush, as a light pen does."""
+    def begin(self, brush: Brush, at: QPointF, scale: float = 1.0, ink: float = 1.0) -> None:
+        """Touch the picture; ``scale`` (of its size) and ``ink`` (of its opacity) weaken the brush, as a light pen
+        does."""
         self._brush, self._at, self._left = brush, None, 0.0
         self._before = {}
         self._stroking = True
-        self.move(at, scale)
+        self.move(at, scale, ink)
 
-    def move(self, at: QPointF, scale: float = 1.0) -> None:
+    def move(self, at: QPointF, scale: float = 1.0, ink: float = 1.0) -> None:
         """Go on to ``at``. What does not fit into the time of one event is painted right after it."""
         if self._stroking:
-            self._waiting.append((at, scale))
+            self._waiting.append(Touch(at, scale, ink))
             self._paint_waiting(BUDGET_SECONDS)
 
     def end(self) -> Patch | None:
@@ -210,41 +229,39 @@ class Mask(QObject):
 
     def _segment(self, painter: QPainter, end: float) -> QRect:
         """Dabs from where the brush is towards the next point, until that is reached or time is up."""
-        target, scale = self._waiting[0]
+        target = self._waiting[0]
         if self._at is None:
             self._waiting.popleft()
-            self._at = (target, scale)
-            return self._touch(painter, target, scale)
-        start, start_scale = self._at
-        way = target - start
+            self._at = target
+            return self._touch(painter, target)
+        start, way = self._at, target.at - self._at.at
         length = math.hypot(way.x(), way.y())
         dirty, gone = QRect(), self._left
         while gone <= length:
-            share = gone / length if length else 1.0
-            here, size = start + way * share, start_scale + (scale - start_scale) * share
-            dirty = dirty.united(self._touch(painter, here, size))
-            gone += self._spacing(size)
+            here = start.towards(target, gone / length if length else 1.0)
+            dirty = dirty.united(self._touch(painter, here))
+            gone += self._spacing(here.scale)
             if time.perf_counter() > end and gone <= length:
-                share = gone / length
-                self._at, self._left = (start + way * share, start_scale + (scale - start_scale) * share), 0.0
+                self._at, self._left = start.towards(target, gone / length), 0.0
                 return dirty
         self._waiting.popleft()
-        self._at, self._left = (target, scale), gone - length
+        self._at, self._left = target, gone - length
         return dirty
 
     def _spacing(self, scale: float) -> float:
         """So close that the outline of a straight stroke stays within a fraction of a pixel."""
         return max(1.0, math.sqrt(self._brush.size * scale))
 
-    def _touch(self, painter: QPainter, at: QPointF, scale: float) -> QRect:
+    def _touch(self, painter: QPainter, touch: Touch) -> QRect:
         brush = self._brush
-        size = max(1, round(brush.size * scale))
-        if scale != 1 and size > 32:  # few sizes, so that few dabs have to be made
+        size = max(1, round(brush.size * touch.scale))
+        if touch.scale != 1 and size > 32:  # few sizes and shades, so that few dabs have to be made
             step = size // 24
             size = max(1, round(size / step) * step)
-        box = QRect(round(at.x() - size / 2), round(at.y() - size / 2), size, size)
+        opacity = brush.opacity * (touch.ink if touch.ink == 1 else max(1, round(touch.ink * _INKS)) / _INKS)
+        box = QRect(round(touch.at.x() - size / 2), round(touch.at.y() - size / 2), size, size)
         self._keep(box)
-        painter.drawImage(box.topLeft(), dab(size, brush.hardness, brush.opacity, brush.erase))
+        painter.drawImage(box.topLeft(), dab(size, brush.hardness, opacity, brush.erase))
         return box
 
     # shapes

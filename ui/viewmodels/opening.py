@@ -13,6 +13,10 @@ from typing import Any
 
 from PySide6.QtGui import QColorSpace, QImage, QImageReader
 
+from models.errors import InvalidInputError, Problem
+from models.inputs import Size
+from models.sizes import same_shape
+from ui.i18n import tr
 from ui.viewmodels.levels import premultiplied, strips, writable
 
 _PLAIN = (QImage.Format.Format_RGB32, QImage.Format.Format_ARGB32, QImage.Format.Format_ARGB32_Premultiplied)
@@ -86,12 +90,31 @@ def recipe_in(path: str) -> dict[str, Any] | None:
         return None
 
 
-def open_mask(path: str, size: tuple[int, int]) -> QImage:
-    """A picture as a mask of ``size``. Raises AtelierError (PICTURE_UNREADABLE)."""
-    from PIL import Image
+class MisfitError(InvalidInputError):
+    """A mask of another shape than its picture."""
+
+
+def open_mask(path: str, size: tuple[int, int], fit: bool = False) -> QImage:
+    """A picture as a mask of ``size``; with ``fit`` one of another shape is put in the middle, whole.
+
+    Raises:
+        AtelierError: PICTURE_UNREADABLE.
+        MisfitError: it has another shape.
+    """
+    from PIL import Image, ImageOps
 
     from models import pictures
     from ui.viewmodels.mask_shapes import to_qimage
 
     mask = pictures.open_mask(path).image
-    return to_qimage(mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR))
+    if mask.size == size:
+        return to_qimage(mask)
+    if same_shape(Size(*mask.size), Size(*size)):
+        return to_qimage(mask.resize(size, Image.Resampling.BILINEAR))
+    if fit:
+        return to_qimage(ImageOps.pad(mask, size, Image.Resampling.BILINEAR, color=0))
+    sentence = tr(
+        "The mask “{name}” has another shape ({w} × {h}) than the picture ({pw} × {ph}).",
+        name=Path(path).name, w=mask.width, h=mask.height, pw=size[0], ph=size[1],
+    )  # fmt: skip
+    raise MisfitError(Problem("mask", path, sentence))

@@ -9,69 +9,47 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from app.paths import Paths
-from models.errors import AtelierError, ErrorCode, ErrorInfo, disk_error
+from models.errors import AtelierError
 from ui.i18n import tr
 from ui.viewmodels import opening, outpaint
 from ui.viewmodels.create import CreateVM
-from ui.viewmodels.later import Later
 from ui.viewmodels.levels import smaller
-from ui.viewmodels.mask import Brush, Mask, Patch
+from ui.viewmodels.mask import Mask
 from ui.viewmodels.mask_files import MASKS_KEPT, new_mask_file, new_pasted_file, write_mask, write_picture
 from ui.viewmodels.opening import Opened
 from ui.viewmodels.outpaint import Extents
-from ui.viewmodels.steps import Steps
-from ui.viewmodels.words import ErrorView, error_view
-from ui.viewmodels.work_steps import MaskStep, State, StateStep
-
-MASK_TOOLS = ("brush", "eraser", "lasso", "rectangle")
-PEN_LEAST = 0.2
-"""Share of the brush's size that the lightest touch of a pen leaves."""
+from ui.viewmodels.painting import Painting, refusal
+from ui.viewmodels.work_steps import State, StateStep
 
 
-class WorkVM(QObject):
-    """``changed``: another picture, or what can be done with it. ``mask_dirty`` carries what has to be painted anew."""
+class WorkVM(Painting):
+    """``changed``: another picture, or what can be done with it. The mask is the base class's."""
 
-    changed = Signal()
-    mask_dirty = Signal(QRect)
-    mask_changed = Signal()
     frame_changed = Signal()
-    steps_changed = Signal()
     arrived = Signal()
     thumb_made = Signal(str, QImage)
-    noticed = Signal(str)
-    refused = Signal(object)
 
     def __init__(self, create: CreateVM, paths: Paths, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._create = create
         self._paths = paths
-        self._later = Later(self)
         self.path = ""
         self.thumb_of = ""
         self.opened: Opened | None = None
-        self.mask: Mask | None = None
         self.extents: Extents = outpaint.NONE
-        self.brush = Brush()
-        self.busy = False
         self.loading = False
-        self._steps = Steps()
         self._ticket = 0
         self._drawn: Extents | None = None
         self._written: tuple[int, str] | None = None
-        self._empty = True
         create.canvas_gate = self.before_sending
         create.picture_changed.connect(self._follow_form)
         create.restored.connect(self._restore)
         create.schema_changed.connect(self._model_changed)
-
-    def close(self) -> None:
-        self._later.close()
 
     # what the model can take
 
@@ -196,7 +174,7 @@ class WorkVM(QObject):
         self.path = before.path
         self._create.set_values({"image": before.path or None})
         self.changed.emit()
-        self.refused.emit(_refusal(error))
+        self.refused.emit(refusal(error))
 
     def _put(self, before: State, state: State, words: str) -> None:
         if before.path or before.opened is not None:
@@ -235,126 +213,9 @@ class WorkVM(QObject):
         self._tell_values()
         self.changed.emit()
 
-    # the mask
-
     def _set_mask(self, mask: Mask | None) -> None:
-        if self.mask is not None:
-            self.mask.changed.disconnect(self.mask_dirty)
-            self.mask.deleteLater()
-        self.mask = mask
+        super()._set_mask(mask)
         self._written = None
-        if mask is not None:
-            mask.changed.connect(self.mask_dirty)
-            self.mask_dirty.emit(QRect(0, 0, *mask.size))
-
-    @property
-    def has_mask(self) -> bool:
-        """Something is chosen, by a mask the model can use."""
-        return not self._empty and self.can("mask")
-
-    @property
-    def has_mask_image(self) -> bool:
-        """There is a picture that can be painted over."""
-        return self.mask is not None
-
-    def mask_image(self) -> QImage | None:
-        """What was painted; None before the first touch."""
-        return self.mask.touched_image if self.mask is not None else None
-
-    def set_brush(self, **changes: Any) -> None:
-        self.brush = replace(self.brush, **changes)
-        self.changed.emit()
-
-    def stroke_begin(self, at: QPointF, pressure: float, erase: bool) -> None:
-        if self.mask is not None and not self.busy:
-            self.mask.begin(replace(self.brush, erase=erase), at, _pen(pressure))
-
-    def stroke_move(self, at: QPointF, pressure: float) -> None:
-        if self.mask is not None:
-            self.mask.move(at, _pen(pressure))
-
-    def stroke_end(self) -> None:
-        if self.mask is not None and self.mask.stroking:
-            self._keep(self.mask.end(), tr("Brush stroke"))
-
-    def draw_shape(self, shape: str, points: list[QPointF], erase: bool) -> None:
-        if self.mask is None or self.busy:
-            return
-        if shape == "rectangle":
-            self._keep(self.mask.rectangle(QRectF(points[0], points[-1]).normalized(), erase), tr("Rectangle"))
-        else:
-            self._keep(self.mask.polygon(points, erase), tr("Lasso"))
-
-    def fill(self) -> None:
-        if self.mask is not None and not self.busy:
-            self._keep(self.mask.fill(255), tr("Fill"))
-
-    def clear_mask(self) -> None:
-        if self.mask is not None and self.has_mask and not self.busy:
-            self._keep(self.mask.fill(0), tr("Clear the mask"))
-
-    def change_mask(self, work: Callable[[QImage], QImage], words: str) -> None:
-        """Make another mask out of this one, off the GUI thread; nothing can be painted until it is there."""
-        mask = self.mask
-        if mask is None or self.busy:
-            return
-        image = QImage(mask.image)  # shares the pixels until somebody paints
-        self._set_busy(True)
-
-        def done(made: QImage) -> None:
-            self._set_busy(False)
-            if mask is self.mask:
-                self._keep(mask.replace(made), words)
-
-        self._later.run(lambda: work(image), done, self._work_failed)
-
-    def reshape(self, what: str, pixels: int) -> None:
-        """Invert, grow, shrink or feather the mask."""
-        from ui.viewmodels import mask_shapes
-
-        works: dict[str, tuple[Callable[[QImage], QImage], str]] = {
-            "invert": (mask_shapes.inverted, tr("Invert")),
-            "grow": (lambda image: mask_shapes.grown(image, pixels), tr("Grow")),
-            "shrink": (lambda image: mask_shapes.grown(image, -pixels), tr("Shrink")),
-            "feather": (lambda image: mask_shapes.feathered(image, pixels), tr("Feather")),
-        }
-        if what == "invert" or self.has_mask:
-            self.change_mask(*works[what])
-
-    def load_mask(self, path: str) -> None:
-        size = self.size
-        if self.can("mask") and self.mask is not None:
-            self.change_mask(lambda _: opening.open_mask(path, size), tr("Load a mask"))
-
-    def save_mask(self, path: str) -> None:
-        """Write the mask where the user says, as PNG."""
-        if self.mask is None:
-            return
-        image = QImage(self.mask.image)
-        self._later.run(
-            lambda: write_mask(image, Path(path)),
-            lambda _: self.noticed.emit(tr("Saved as {name}.", name=Path(path).name)),
-            self._work_failed,
-        )
-
-    def _work_failed(self, error: Exception) -> None:
-        self._set_busy(False)
-        self.refused.emit(_refusal(error))
-
-    def _set_busy(self, busy: bool) -> None:
-        self.busy = busy
-        self.changed.emit()
-
-    def _keep(self, patch: Patch | None, words: str) -> None:
-        if patch is not None:
-            self._steps.add(MaskStep(self, patch, words))
-            self._mask_edited()
-            self.steps_changed.emit()
-
-    def _mask_edited(self) -> None:
-        self._empty = self.mask is None or self.mask.is_empty()
-        self._tell_values()
-        self.mask_changed.emit()
 
     # the frame
 
@@ -440,19 +301,3 @@ class WorkVM(QObject):
 
         self._later.run(lambda: write_mask(image, path, MASKS_KEPT), written, self._work_failed)
         return False
-
-
-def _refusal(error: Exception) -> ErrorView:
-    """What went wrong, with the file's name; there is nothing to press, since another picture is only dropped."""
-    if isinstance(error, OSError):
-        error = disk_error(error)
-    info = error.info if isinstance(error, AtelierError) else ErrorInfo(ErrorCode.INTERNAL, {}, repr(error))
-    if info.code is ErrorCode.PICTURE_UNREADABLE:
-        name = Path(str(info.facts.get("path", ""))).name
-        view = error_view(ErrorInfo(info.code, {**info.facts, "path": f"“{name}”"}, info.detail))
-        return replace(view, action="", action_words="")
-    return error_view(info)
-
-
-def _pen(pressure: float) -> float:
-    return PEN_LEAST + (1 - PEN_LEAST) * max(0.0, min(1.0, pressure))

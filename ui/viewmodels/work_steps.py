@@ -1,4 +1,4 @@
-"""What can be taken back on the canvas: a change of the mask, or all there was at another moment."""
+"""All there was on the canvas at another moment, to go back to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QImage
 
-from ui.viewmodels.mask import Patch
 from ui.viewmodels.opening import Opened
 from ui.viewmodels.outpaint import Extents
 
@@ -29,20 +28,6 @@ class State:
         if self.opened is not None:
             images += [self.opened.image, *self.opened.levels]
         return sum(image.sizeInBytes() for image in images)
-
-
-class MaskStep:
-    """Something was painted."""
-
-    def __init__(self, work: WorkVM, patch: Patch, words: str) -> None:
-        self._work, self._patch, self.words = work, patch, words
-
-    def swap(self) -> None:
-        if self._work.mask is not None:
-            self._patch.swap(self._work.mask)
-
-    def bytes(self) -> int:
-        return self._patch.bytes()
 
 
 class StateStep:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from ui.i18n import tr
 from ui.viewmodels import outpaint
 from ui.viewmodels.canvas import CanvasVM
-from ui.viewmodels.work import MASK_TOOLS
+from ui.viewmodels.painting import MASK_TOOLS
 from ui.widgets.canvas_bar import LARGEST_BRUSH, BarState, CanvasBar
 from ui.widgets.canvas_view import CanvasView
 from ui.widgets.picture_field import SUFFIXES
@@ -28,7 +28,6 @@ class CanvasWork(QObject):
         self._view, self._bar, self._panel = view, bar, panel
         self.tool = ""
         self._before_eraser = "brush"
-        self._pen_sizes = True
         self._sized = (0, 0)
         self._connect()
         self._add_keys()
@@ -36,8 +35,8 @@ class CanvasWork(QObject):
 
     def _connect(self) -> None:
         work, view, bar = self._work, self._view, self._bar
-        view.stroke_began.connect(lambda at, force, erase: work.stroke_begin(at, self._force(force), erase))
-        view.stroke_moved.connect(lambda at, force: work.stroke_move(at, self._force(force)))
+        view.stroke_began.connect(work.stroke_begin)
+        view.stroke_moved.connect(work.stroke_move)
         view.stroke_ended.connect(work.stroke_end)
         view.shape_drawn.connect(work.draw_shape)
         view.frame_dragged.connect(work.drag_frame)
@@ -48,13 +47,13 @@ class CanvasWork(QObject):
         bar.tool_chosen.connect(self.choose)
         bar.commanded.connect(self._command)
         bar.brush_changed.connect(lambda name, value: work.set_brush(**{name: value}))
-        bar.pen_sizes_changed.connect(self._set_pen_sizes)
+        bar.pen_changed.connect(work.set_pen)
         bar.aspect_chosen.connect(work.extend_to)
         bar.extents_typed.connect(self._extend)
 
     def _add_keys(self) -> None:
         """Letters count while the canvas has the focus; the others everywhere, since text fields keep theirs."""
-        letters = {"B": "brush", "E": "eraser", "L": "lasso", "M": "rectangle", "F": "frame", "V": ""}
+        letters = {"B": "brush", "E": "eraser", "L": "lasso", "M": "rectangle", "G": "fill", "F": "frame", "V": ""}
         for key, tool in letters.items():
             self._key(key, lambda tool=tool: self.choose(tool), near=True)
         self._key("X", self.swap_eraser, near=True)
@@ -108,13 +107,15 @@ class CanvasWork(QObject):
         limits = work.limits()
         return BarState(
             tools, self.tool, self._words(tools), (brush.size, brush.hardness * 100, brush.opacity * 100),
-            self._pen_sizes, work.has_mask, work.busy, undo, redo, work.extents,
+            (work.pen.size, work.pen.opacity), work.has_mask, work.slow, undo, redo, work.extents,
             tuple((limit.step, limit.most) for limit in limits), outpaint.ASPECTS,
         )  # fmt: skip
 
     def _words(self, tools: tuple[str, ...]) -> str:
-        if self._work.busy:
+        if self._work.slow:
             return tr("Changing the mask…")
+        if self.tool == "fill":
+            return tr("Click into what strokes enclose; hold Alt to empty it")
         if self.tool in ("lasso", "rectangle"):
             return tr("Hold Alt to take away")
         if "brush" not in tools:
@@ -137,7 +138,7 @@ class CanvasWork(QObject):
     def choose(self, tool: str) -> None:
         if not self.on or tool not in self.tools() or self._work.busy:
             return
-        if tool == "eraser" and self.tool in ("brush", "lasso", "rectangle"):
+        if tool == "eraser" and self.tool in ("brush", "lasso", "rectangle", "fill"):
             self._before_eraser = self.tool
         self.tool = tool
         self.refresh()
@@ -163,12 +164,6 @@ class CanvasWork(QObject):
             if wanted == round(size):
                 wanted += 1 if factor > 1 else -1
             self._work.set_brush(size=float(max(1, min(LARGEST_BRUSH, wanted))))
-
-    def _set_pen_sizes(self, on: bool) -> None:
-        self._pen_sizes = on
-
-    def _force(self, pressure: float) -> float:
-        return pressure if self._pen_sizes else 1.0
 
     def _command(self, name: str, pixels: int) -> None:
         if not self.on:

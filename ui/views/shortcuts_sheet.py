@@ -43,7 +43,7 @@ def shortcut_words() -> list[tuple[str, list[tuple[str, str]]]]:
         (
             tr("Working on a picture"),
             [
-                (tr("V  B  E  L  M  F"), tr("Move, brush, eraser, lasso, rectangle, extend")),
+                (tr("V  B  E  L  M  G  F"), tr("Move, brush, eraser, lasso, rectangle, fill, extend")),
                 (tr("X"), tr("Brush and eraser in turns")),
                 (tr("[  and  ]"), tr("Smaller, larger brush")),
                 (tr("Alt"), tr("Take away instead of adding")),

@@ -30,14 +30,14 @@ _SIDES = ("left", "top", "right", "bottom")
 
 @dataclass(frozen=True)
 class BarState:
-    """What the bar shows. ``brush`` is size in pixels, hardness and opacity in per cent; ``words`` stand where no tool
-    has anything to set."""
+    """What the bar shows. ``brush`` is size in pixels, hardness and opacity in per cent; ``pen`` says whether pressure
+    changes its size and its opacity; ``words`` stand where no tool has anything to set."""
 
     tools: tuple[str, ...]
     tool: str
     words: str
     brush: tuple[float, float, float]
-    pen_sizes: bool
+    pen: tuple[bool, bool]
     has_mask: bool
     busy: bool
     undo: str
@@ -55,6 +55,7 @@ def tool_words() -> dict[str, tuple[str, str, str]]:
         "eraser": ("eraser", tr("Eraser"), "E"),
         "lasso": ("lasso", tr("Lasso: draw around what is to change"), "L"),
         "rectangle": ("square-dashed", tr("Rectangle"), "M"),
+        "fill": ("paint-bucket", tr("Fill: click into what strokes enclose"), "G"),
         "frame": ("expand", tr("Extend: drag the edges of the picture"), "F"),
     }
 
@@ -105,7 +106,7 @@ class CanvasBar(QFrame):
     tool_chosen = Signal(str)
     commanded = Signal(str, int)
     brush_changed = Signal(str, float)
-    pen_sizes_changed = Signal(bool)
+    pen_changed = Signal(str, bool)
     aspect_chosen = Signal(int, int)
     extents_typed = Signal(tuple)
 
@@ -183,14 +184,19 @@ class CanvasBar(QFrame):
             action = QWidgetAction(menu)
             action.setDefaultWidget(part)
             menu.addAction(action)
-        self._pen = menu.addAction(tr("Pen pressure changes the size"))
-        self._pen.setCheckable(True)
-        self._pen.toggled.connect(self.pen_sizes_changed)
+        menu.addSeparator()
+        words = {"size": tr("Pen pressure changes the size"), "opacity": tr("Pen pressure changes the opacity")}
+        self._pen = {name: menu.addAction(text) for name, text in words.items()}
+        for name, entry in self._pen.items():
+            entry.setObjectName(f"canvas.pen.{name}")
+            entry.setCheckable(True)
+            entry.toggled.connect(lambda on, name=name: self.pen_changed.emit(name, on))
+        self.brush_menu = menu
         page = QWidget()
         line = row(spacing=8)
         line.addWidget(self._size, 3)
         line.addWidget(self._size_number)
-        line.addWidget(self._menu_button("sliders-horizontal", tr("Hardness and opacity"), "brush.more", menu))
+        line.addWidget(self._menu_button("sliders-horizontal", tr("Hardness, opacity and pen"), "brush.more", menu))
         line.addStretch(1)
         page.setLayout(line)
         return page
@@ -303,9 +309,10 @@ class CanvasBar(QFrame):
         self._size_number.setText(tr("{n} px", n=round(size)))
         self._hardness.set_value(hardness)
         self._opacity.set_value(opacity)
-        self._pen.blockSignals(True)
-        self._pen.setChecked(state.pen_sizes)
-        self._pen.blockSignals(False)
+        for action, on in zip(self._pen.values(), state.pen, strict=True):
+            action.blockSignals(True)
+            action.setChecked(on)
+            action.blockSignals(False)
 
     def _show_frame(self, state: BarState) -> None:
         wanted = [tr("Shape…"), *(f"{across}:{down}" for across, down in state.aspects)]

@@ -27,7 +27,8 @@ from ui.widgets.canvas_items import BeforeItem, HatchItem, MaskItem
 from ui.widgets.image_view import ImageView
 
 BRUSHES = ("brush", "eraser")
-SHAPES = ("lasso", "rectangle")
+SHAPES = ("lasso", "rectangle", "fill")
+"""What is drawn or pointed at first and counts when the button is let go."""
 GRIP = 9.0
 """How near to an edge of the frame, in pixels of the screen, the pointer takes hold of it."""
 
@@ -269,7 +270,7 @@ class CanvasView(ImageView):
         elif busy == "shape":
             points, self._points = self._points, []
             self.viewport().update()
-            if len(points) > 1:
+            if len(points) > 1 or self._tool == "fill":
                 self.shape_drawn.emit(self._tool, points, self._erase)
         elif busy == "frame":
             self.frame_settled.emit()
@@ -296,6 +297,8 @@ class CanvasView(ImageView):
             self._show_cursor()
 
     def _draw_shape(self, at: QPointF) -> None:
+        if self._tool == "fill":
+            return
         if self._tool == "rectangle":
             self._points = [self._points[0], at]
         elif (at - self._points[-1]).manhattanLength() * self.zoom >= 2:
@@ -390,6 +393,8 @@ class CanvasView(ImageView):
 
     def _paint_shape(self, painter: QPainter) -> None:
         where = self.viewportTransform()
+        if self._tool == "fill":
+            return
         if self._tool == "rectangle":
             box = where.mapRect(QRectF(self._points[0], self._points[-1]).normalized())
             _twice(painter, lambda: painter.drawRect(box))
