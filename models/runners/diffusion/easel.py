@@ -7,7 +7,7 @@ within the feather are the two blended.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,8 @@ _MOST_SHIFT = 12.0
 class Easel:
     """``image`` (RGB), ``mask`` and ``core`` (L, white is made anew; ``core`` without the feather) have the work's
     size; both masks are None when all is made anew. ``facts`` are for the recipe; ``multiple`` is what the model's
-    sizes are multiples of, and ``references`` are more pictures to look at."""
+    sizes are multiples of, and ``references`` are more pictures to look at. ``whole`` is the picture with what is new
+    around it; ``alpha`` (L, the window's size) is how much of what is made the result takes, None: all."""
 
     frame: Frame
     image: Image.Image
@@ -47,30 +48,30 @@ class Easel:
     facts: dict[str, Any]
     multiple: int
     references: list[Image.Image]
-    _canvas: Image.Image
-    _alpha: Image.Image | None = field(default=None)  # the window's, feathered
+    whole: Image.Image
+    alpha: Image.Image | None = None
 
     def finish(self, made: Image.Image) -> Image.Image:
         """The result: what the model made, or the canvas with it stitched in."""
-        if self._alpha is None:
+        if self.alpha is None:
             return made
         left, top = self.frame.window[:2]
-        box = self._alpha.getbbox() or (0, 0, 1, 1)
+        box = self.alpha.getbbox() or (0, 0, 1, 1)
         place = (left + box[0], top + box[1], left + box[2], top + box[3])
-        new, before, alpha = self._matched(made.convert("RGB"), box), self._canvas.crop(place), self._alpha.crop(box)
+        new, before, alpha = self._matched(made.convert("RGB"), box), self.whole.crop(place), self.alpha.crop(box)
         if before.mode == "RGBA":
             new.putalpha(ImageChops.lighter(before.getchannel("A"), alpha))
-        result = self._canvas.copy()
+        result = self.whole.copy()
         result.paste(Image.composite(new, before, alpha), place[:2])
         return result
 
     def _matched(self, made: Image.Image, box: canvas.Box) -> Image.Image:
         """What lies in ``box`` of the window, of all that was made, in the colours of what is kept."""
-        assert self._alpha is not None
+        assert self.alpha is not None
         size = self.frame.window_size
         part = _part(made, size, box)
-        before = pictures.flatten(self._canvas.crop(self.frame.window))
-        shift = colour_shift(made, before, self._alpha, self.multiple * size.width / self.frame.work.width)
+        before = pictures.flatten(self.whole.crop(self.frame.window))
+        shift = colour_shift(made, before, self.alpha, self.multiple * size.width / self.frame.work.width)
         if shift is None:
             return part
         bands = [np.array(_part(Image.fromarray(band.numpy()), size, box, Image.Resampling.BILINEAR)) for band in shift]
@@ -84,7 +85,7 @@ class Easel:
 
     def untouched(self) -> Image.Image:
         """The result when nothing is to be changed."""
-        return self._canvas.copy() if self._alpha is not None else self.image.copy()
+        return self.whole.copy() if self.alpha is not None else self.image.copy()
 
 
 def set_up(inputs: Mapping[str, Any], space: Space, seed: int, taking: Taking) -> Easel | None:

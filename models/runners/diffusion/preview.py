@@ -137,9 +137,21 @@ def _write(path: Path, colours: Colours) -> None:
 class Previewer:
     """Watches the steps of one run's own scheduler and paints a preview whenever the report wants one."""
 
-    def __init__(self, colours: Colours, width: int, height: int, factor: int, report: Report) -> None:
+    def __init__(
+        self,
+        colours: Colours,
+        size: tuple[int, int],
+        factor: int,
+        report: Report,
+        whole: tuple[int, int] | None = None,
+        laid: Callable[[Image.Image], Image.Image] = lambda painted: painted,
+    ) -> None:
+        """``size`` (pixels) is what is made, ``factor`` of them a latent; ``laid`` puts a preview of that into its
+        surroundings, which with it are ``whole`` pixels large."""
         self._colours = colours
-        self._size = (width, height)
+        self._size = size
+        self._whole = whole or size
+        self._laid = laid
         self._factor = factor
         self._report = report
         self._on = True
@@ -166,8 +178,8 @@ class Previewer:
             if latents is None:
                 self._on = False
                 return
-            image = self._colours.paint(latents)
-            self._report.preview(image, *self._size, time.perf_counter() - began)
+            image = self._laid(self._colours.paint(latents))
+            self._report.preview(image, *self._whole, time.perf_counter() - began)
         except Exception as error:
             if is_oom(error):
                 raise

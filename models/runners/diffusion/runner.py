@@ -27,6 +27,7 @@ from models.runners.diffusion import easel, kept
 from models.runners.diffusion.blend import Start, Variation, steered
 from models.runners.diffusion.decode import Decoder, finite
 from models.runners.diffusion.encode import change_of, encoded, laid
+from models.runners.diffusion.glimpse import glimpse
 from models.runners.diffusion.hooks import attribute, tidy, watched
 from models.runners.diffusion.loading import modules, vae_of, weight_bytes
 from models.runners.diffusion.memory import device_failures, oom_as
@@ -58,7 +59,7 @@ class _Job:
     report: Report
     made: kept.Made
     easel: easel.Easel | None = None
-    addons: Addons = NO_ADDONS
+    addons: Addons = field(default_factory=lambda: NO_ADDONS)
     latents: torch.Tensor | None = None
     moments: dict[str, float] = field(default_factory=dict)
     scheduler: str = ""
@@ -133,8 +134,7 @@ class DiffusionRunner:
         scheduler = scheduler_for(name, self._pipe.scheduler, self._row)
         job.scheduler = name if name != samplers.DEFAULT else type(scheduler).__name__
         if self._colours is not None:
-            factor = int(getattr(self._pipe, "vae_scale_factor", 8))
-            Previewer(self._colours, job.made.width, job.made.height, factor, job.report).watch(scheduler)
+            self._previewer(job, self._colours).watch(scheduler)
         with ExitStack() as stack:
             steps = stack.enter_context(watched(self._pipe, self._row, job.report))
             stack.enter_context(attribute(self._pipe, "scheduler", scheduler))
@@ -145,6 +145,13 @@ class DiffusionRunner:
             job.moments["denoising"] = steps.began
         image: Image.Image = output[0][0]
         return image
+
+    def _previewer(self, job: _Job, colours: Colours) -> Previewer:
+        size, factor = (job.made.width, job.made.height), int(getattr(self._pipe, "vae_scale_factor", 8))
+        ground = glimpse(job.easel)
+        if ground is None or job.easel is None:
+            return Previewer(colours, size, factor, job.report)
+        return Previewer(colours, size, factor, job.report, job.easel.whole.size, ground.of)
 
     def _start(self, job: _Job) -> Start | None:
         """The picture's latents and what of them may change, for a job with a picture."""
