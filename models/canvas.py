@@ -205,7 +205,7 @@ def _image(words: str, needed: bool) -> InputSpec:
 
 
 def _strength(default: float) -> InputSpec:
-    words = "How much of the picture is made anew: 0 leaves it as it is, 1 keeps nothing but the mask's outside."
+    words = "Denoising strength, how much of the picture is made anew: 0 leaves it, 1 keeps only what the mask keeps."
     return InputSpec("strength", Kind.NUMBER, default, Input("Strength", words, ge=0.0, le=1.0, step=0.01, needs=IMAGE))
 
 

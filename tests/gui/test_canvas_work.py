@@ -364,11 +364,38 @@ def test_settings_with_a_picture_bring_the_picture_mask_and_frame_back(qtbot, wi
     assert not work.shown, "settings without a picture mean none"
 
 
-def test_generating_waits_for_a_picture_that_is_still_opened(window, core, tmp_path) -> None:
-    window.workspace.work.take(picture(tmp_path))
+def test_generating_waits_for_a_picture_that_is_still_opened(qtbot, window, core, tmp_path) -> None:
+    path = picture(tmp_path)
+    window.workspace.work.take(path)
     assert window.workspace.create.generate() is None
-    assert "still being opened" in window.create_page.canvas.toast.text()
+    assert window.workspace.create.generate() is None
+    assert "as soon as the picture is open" in window.create_page.canvas.toast.text()
     assert core.queue.jobs() == []
+    qtbot.waitUntil(lambda: len(core.queue.jobs()) == 1)
+    assert core.queue.jobs()[0].inputs["image"] == path
+
+
+def test_a_picture_that_cannot_be_opened_sends_nothing(qtbot, window, core, tmp_path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    window.workspace.work.take(str(broken))
+    assert window.workspace.create.generate() is None
+    qtbot.waitUntil(window.create_page.canvas.error.isVisible)
+    assert not window.workspace.work.loading
+    take(qtbot, window, picture(tmp_path))
+    assert core.queue.jobs() == [], "what was asked for with the broken one is forgotten"
+
+
+def test_generating_waits_for_a_mask_that_is_being_changed(qtbot, window, core, tmp_path) -> None:
+    work = take(qtbot, window, picture(tmp_path))
+    work.draw_shape("rectangle", [QPointF(50, 50), QPointF(150, 150)], False)
+    work.reshape("invert", 0)
+    assert work.busy
+    assert window.workspace.create.generate() is None
+    qtbot.waitUntil(lambda: len(core.queue.jobs()) == 1)
+    with Image.open(core.queue.jobs()[0].inputs["mask"]) as mask:
+        assert mask.getpixel((100, 100)) == 0
+        assert mask.getpixel((10, 10)) == 255
 
 
 # varied

@@ -28,7 +28,7 @@ from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.progress import ProgressVM
 from ui.viewmodels.shown import Picture, Shown, StripItem, live_number, strip_items
-from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view
+from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view, named
 from ui.viewmodels.work import WorkVM
 
 FRAME_MS = 16
@@ -148,8 +148,8 @@ class CanvasVM(QObject):
         if self._shown.work:
             return self.work_name()
         result, job = self.result(), self.job()
-        prompt = result.prompt if result is not None else job.prompt if job is not None else ""
-        return " ".join(prompt.split())
+        shown = result or job
+        return named(shown) if shown is not None else ""
 
     def subtitle(self) -> str:
         if self._shown.work:
@@ -164,8 +164,8 @@ class CanvasVM(QObject):
         """What the picture that is worked on is called: a result by its prompt, others by their file."""
         path = self.work.path
         if path != self._named[0]:
-            prompt = next((one.prompt for one in self._core.library.recent() if one.path == path), "")
-            self._named = (path, " ".join(prompt.split()) or Path(path).name)
+            name = next((named(one) for one in self._core.library.recent() if one.path == path), "")
+            self._named = (path, name or Path(path).name)
         return self._named[1]
 
     def _work_words(self) -> str:

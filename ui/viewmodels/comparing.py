@@ -18,6 +18,7 @@ from ui.i18n import number, tr
 from ui.viewmodels import reworking
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
+from ui.viewmodels.words import named
 
 Parts = tuple[tuple[str, bool], ...]
 """Pieces of a text, each with whether it is only on this side."""
@@ -129,7 +130,7 @@ class CompareVM(QObject):
         return True
 
     def _side(self, result: Result) -> Side:
-        title = " ".join(result.prompt.split()) or Path(result.path).name
+        title = named(result) or Path(result.path).name
         return Side(result.path, title, result.id, result.model_name, reworking.inputs_of(result))
 
     def _side_of_file(self, path: str) -> Side:

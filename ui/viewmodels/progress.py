@@ -10,7 +10,7 @@ from app.jobs import Job
 from app.states import ACTIVE, EngineState, JobState
 from ui.i18n import tr
 from ui.viewmodels.ports import CorePort
-from ui.viewmodels.words import ProgressView, progress_view
+from ui.viewmodels.words import ProgressView, named, progress_view
 
 
 class ProgressVM(QObject):
@@ -54,10 +54,9 @@ class ProgressVM(QObject):
                 return ProgressView(job.id, tr("Starting the engine"), tr("your picture comes next"), -1.0)
             if state is EngineState.UNUSABLE:
                 return None
-        if job.id != self._shown() and job.prompt:
-            prompt = " ".join(job.prompt.split())
+        if job.id != self._shown() and (name := named(job)):
             return ProgressView(
-                view.job, view.headline, " · ".join(part for part in (view.sub, prompt) if part), view.fraction
+                view.job, view.headline, " · ".join(part for part in (view.sub, name) if part), view.fraction
             )
         return view
 

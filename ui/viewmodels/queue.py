@@ -16,7 +16,7 @@ from app.states import ACTIVE, JobState
 from ui.i18n import plural, tr
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.rows import Index, RowsModel
-from ui.viewmodels.words import job_words
+from ui.viewmodels.words import job_words, named
 
 MIME = "application/x-atelier-job"
 
@@ -185,7 +185,7 @@ def _row(job: Job, next_id: str) -> QueueRow:
     text, tone = job_words(job, next_id)
     live = job.state in ACTIVE
     queued = job.state is JobState.QUEUED
-    title = " ".join(job.prompt.split()) or job.model_name
+    title = named(job) or job.model_name
     lines = [title[:400], job.model_name]
     if job.count > 1:
         lines.append(plural("{n} picture", "{n} pictures", job.count))

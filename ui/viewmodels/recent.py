@@ -17,6 +17,7 @@ from ui.viewmodels.levels import THUMB_SIDE
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.rows import Index, RowsModel
+from ui.viewmodels.words import named
 
 LIMIT = 60
 THUMBS_KEPT = 400
@@ -103,7 +104,7 @@ class RecentModel(RowsModel[Result]):
         if role == Qt.ItemDataRole.ToolTipRole:
             return _tooltip(row)
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.DisplayRole):
-            return " ".join(row.prompt.split()) or Path(row.path).name
+            return named(row) or Path(row.path).name
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -130,7 +131,7 @@ class RecentModel(RowsModel[Result]):
 
 
 def _tooltip(row: Result) -> str:
-    prompt = " ".join(row.prompt.split())
+    prompt = named(row) or Path(row.path).name
     prompt = prompt if len(prompt) <= 240 else prompt[:239] + "…"
     facts = tr("{w} × {h} · seed {seed}", w=row.width, h=row.height, seed=row.seed)
     return f"{prompt}\n{row.model_name}\n{facts}"

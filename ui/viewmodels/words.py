@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.events import EngineChanged
-from app.jobs import Job
+from app.jobs import Job, Result
 from app.messages import ACTION_WORDS, Action, words
 from app.states import EngineState, JobState
 from models.errors import ErrorInfo
 from models.planning import Backend
 from ui.i18n import duration, gigabytes, tr
+
+
+def named(what: Job | Result) -> str:
+    """What a job or its picture is called: by its prompt, or without one by the picture it is like; may be empty."""
+    if words_of := " ".join(what.prompt.split()):
+        return words_of
+    inputs = what.inputs if isinstance(what, Job) else what.recipe.get("inputs")
+    image = inputs.get("image") if isinstance(inputs, dict) else None
+    return tr("Like {name}", name=Path(str(image)).name) if image else ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from app.paths import Paths
@@ -46,6 +46,7 @@ class WorkVM(Painting):
         self._ticket = 0
         self._drawn: Extents | None = None
         self._written: tuple[int, str] | None = None
+        self._sending: Callable[[], object] | None = None
         create.canvas_gate = self.before_sending
         create.picture_changed.connect(self._follow_form)
         create.restored.connect(self._restore)
@@ -157,6 +158,7 @@ class WorkVM(Painting):
         image = state.opened.image
         self._later.run(lambda: smaller(image), lambda made: self._levelled(ticket, *made))
         self.arrived.emit()
+        self._send_waiting()
 
     def _levelled(self, ticket: int, levels: tuple[QImage, ...], thumb: QImage) -> None:
         if ticket != self._ticket or self.opened is None:
@@ -171,6 +173,7 @@ class WorkVM(Painting):
         if ticket != self._ticket:
             return
         self.loading = False
+        self._sending = None
         self.path = before.path
         self._create.set_values({"image": before.path or None})
         self.changed.emit()
@@ -275,13 +278,28 @@ class WorkVM(Painting):
         sides = dict(zip(outpaint.NAMES, (left, top, right, bottom), strict=True))
         self._create.set_canvas(sides, self.shown and self.has_mask)
 
+    def _send_waiting(self) -> None:
+        """What was asked for while the picture or the mask was not ready."""
+        then, self._sending = self._sending, None
+        if then is not None and self.before_sending(then):
+            then()
+
+    def _set_busy(self, busy: bool) -> None:
+        super()._set_busy(busy)
+        if not busy:
+            QTimer.singleShot(0, self, self._send_waiting)  # after the new mask is in its place
+
+    def _work_failed(self, error: Exception) -> None:
+        self._sending = None
+        super()._work_failed(error)
+
     def before_sending(self, then: Callable[[], object]) -> bool:
-        """True when the form's values are complete. Else ``then`` is called once the mask is written."""
-        if self.loading:
-            self.noticed.emit(tr("The picture is still being opened."))
-            return False
-        if self.busy:
-            self.noticed.emit(tr("The mask is still being changed."))
+        """True when the form's values are complete. Else ``then`` is called once they are: the picture is opened, the
+        mask is changed and written."""
+        if self.loading or self.busy:
+            words = tr("Starts as soon as the picture is open.") if self.loading else tr("Starts after the mask.")
+            self.noticed.emit(words)
+            self._sending = then
             return False
         mask = self.mask
         if mask is None or not self.shown or not self.has_mask or not self.can("mask"):
