@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models import canvas, folders, pictures, samplers, sizes, ways
+from models import canvas, control, folders, pictures, samplers, sizes, ways
 from models.box import BoxSchema, Override
 from models.canvas import Space
 from models.errors import AtelierError, ErrorCode
@@ -60,7 +60,7 @@ def schema_for(
     pictured = canvas.specs(how, space)
     specs = [
         *_words(found), *pictured, *_sizes(found, configs), *_sampling(found, configs), *canvas.variations(how),
-        *_details(found),
+        *_details(found), *control.specs(pipeline),
     ]  # fmt: skip
     schema = BoxSchema(tuple(specs), any_of=canvas.any_of(how))
     wanted = {name: Override(default=value) for name, value in (recommended or {}).items()}
@@ -118,25 +118,38 @@ def space_of(
 
 
 def planned_pixels(folder: str, inputs: Mapping[str, Any]) -> int:
-    """The pixels a job of the model in ``folder`` will work on, for its plan; of its picture only the header is read.
+    """The pixels a job of the model in ``folder`` will work on, for its plan: of what it makes, and of what it looks at
+    beside that. Of pictures only the headers are read.
 
     Raises:
-        AtelierError: PICTURE_UNREADABLE when the picture is gone by now; as ``folders.inspect`` for the model.
+        AtelierError: PICTURE_UNREADABLE when a picture is gone by now; as ``folders.inspect`` for the model.
     """
     asked = int(inputs.get("width") or 0) * int(inputs.get("height") or 0)
-    # A window around what the mask covers is made at the size asked for, whatever it covers.
-    if not folder or not inputs.get(canvas.IMAGE) or (inputs.get("only_masked") and inputs.get(canvas.MASK)):
+    if not folder or not inputs.get(canvas.IMAGE):
         return asked
-    about, info = pictures.look(inputs[canvas.IMAGE]), folders.inspect(Path(folder))
-    space = space_of(row(info.pipeline), info.configs, info.about.recommended)
-    room = canvas.room_of(ways.taking(info.pipeline))
-    work = canvas.frame(inputs, Size(about.width, about.height), space, room=room).work
-    return work.width * work.height
+    info = folders.inspect(Path(folder))
+    taking, space = ways.taking(info.pipeline), space_of(row(info.pipeline), info.configs, info.about.recommended)
+    room = canvas.room_of(taking)
+    if inputs.get("only_masked") and inputs.get(canvas.MASK):
+        made = asked  # a window around what the mask covers is made at the size asked for, whatever it covers
+    else:
+        work = canvas.frame(inputs, _size_of(inputs[canvas.IMAGE]), space, room=room).work
+        made = work.width * work.height
+    if not taking.beside:
+        return made
+    others = [canvas.within(_size_of(inputs[name]), space, room) for name in canvas.REFERENCES if inputs.get(name)]
+    return 2 * made + sum(other.width * other.height for other in others)
+
+
+def _size_of(path: Any) -> Size:
+    about = pictures.look(path)
+    return Size(about.width, about.height)
 
 
 def why_not(info: FolderInfo) -> dict[str, str]:
-    """For each input about pictures (``canvas.NAMES``) that a model does not have, a sentence that says why."""
-    return canvas.why_not(ways.taking(info.pipeline), info.pipeline)
+    """For each input about pictures (``canvas.NAMES``, ``control.NAMES``) that a model does not have, a sentence that
+    says why."""
+    return {**canvas.why_not(ways.taking(info.pipeline), info.pipeline), **control.why_not(info.pipeline)}
 
 
 def _sampling(found: PipelineRow, configs: Mapping[str, Config]) -> list[InputSpec]:

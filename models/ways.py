@@ -44,8 +44,9 @@ class Layout(StrEnum):
 class Taking:
     """How one class takes pictures: ``most`` so many, not counting the mask, and at ``least`` so many.
 
-    A class for editing that ``blends`` also takes a mask, new edges and a strength: beside what it does with the
-    picture itself, the wrapper starts from it and puts back what is kept.
+    With ``beside`` what it is given is looked at beside what it makes, as more tokens of one sequence: memory grows with
+    each picture. A class for editing that ``blends`` also takes a mask, new edges and a strength: beside what it does
+    with the picture itself, the wrapper starts from it and puts back what is kept.
     """
 
     way: Way = Way.WORDS
@@ -53,6 +54,7 @@ class Taking:
     least: int = 0
     most: int = 0
     blends: bool = False
+    beside: bool = False
 
 
 _PLAIN = Taking(Way.WRAPPER, Layout.PLAIN, most=1)
@@ -60,7 +62,8 @@ _PACKED = Taking(Way.WRAPPER, Layout.PACKED, most=1)
 
 _FILL = Taking(Way.FILL, least=1, most=1)
 _EDIT = Taking(Way.EDIT, least=1, most=1)
-_FLUX2 = Taking(Way.EDIT, Layout.PATCHED, most=5, blends=True)
+_BESIDE = Taking(Way.EDIT, least=1, most=1, beside=True)
+_FLUX2 = Taking(Way.EDIT, Layout.PATCHED, most=5, blends=True, beside=True)
 
 WAYS: dict[str, Taking] = {
     "AuraFlowPipeline": _PLAIN,
@@ -69,19 +72,19 @@ WAYS: dict[str, Taking] = {
     "Flux2KleinPipeline": _FLUX2,
     "Flux2Pipeline": _FLUX2,
     "FluxFillPipeline": _FILL,
-    "FluxKontextPipeline": Taking(Way.EDIT, least=0, most=1),
+    "FluxKontextPipeline": Taking(Way.EDIT, least=0, most=1, beside=True),
     "FluxPipeline": _PACKED,
     "HunyuanDiTPAGPipeline": _PLAIN,
     "HunyuanDiTPipeline": _PLAIN,
     "KolorsPAGPipeline": _PLAIN,
     "KolorsPipeline": _PLAIN,
-    "LongCatImageEditPipeline": _EDIT,
+    "LongCatImageEditPipeline": _BESIDE,
     "Lumina2Pipeline": _PLAIN,
     "PixArtAlphaPipeline": _PLAIN,
     "PixArtSigmaPAGPipeline": _PLAIN,
     "PixArtSigmaPipeline": _PLAIN,
-    "QwenImageEditPipeline": _EDIT,
-    "QwenImageEditPlusPipeline": Taking(Way.EDIT, least=1, most=3),
+    "QwenImageEditPipeline": _BESIDE,
+    "QwenImageEditPlusPipeline": Taking(Way.EDIT, least=1, most=3, beside=True),
     "QwenImagePipeline": _PACKED,
     "SanaPAGPipeline": _PLAIN,
     "SanaPipeline": _PLAIN,

@@ -15,10 +15,16 @@ from PIL import Image, ImageDraw
 from safetensors import safe_open
 from tiny_runs import CPU, Ear, Loaded
 
-from models import folders, pipelines
+from models import canvas, folders, pipelines
+from models.errors import AtelierError, ErrorCode
+from models.inputs import Size
+from models.planning import GIB, Backend, DeviceFacts
+from models.runners.diffusion.kind import DiffusionKind
 from models.runners.diffusion.runner import DiffusionRunner
 from models.runners.diffusion.schedulers import scheduler_for
-from models.schemas import schema_for
+from models.schemas import planned_pixels, schema_for
+
+FACTS = DeviceFacts(Backend.CUDA, 0, "card", 12 * GIB, 11 * GIB, 32 * GIB, 20 * GIB)
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +182,25 @@ def test_the_large_model_goes_the_same_way(
     assert np.array_equal(pixels(wider)[20:], pixels(picture)[4:])
     half = latents_in(tmp_path / "1").shape[-1] // 2
     assert not torch.equal(latents_in(tmp_path / "1")[..., half:], clean_of(klein, picture)[..., half:])
+
+
+def test_what_is_looked_at_is_planned_for(klein: Loaded, picture: Path, mask: Path, tmp_path: Path) -> None:
+    """The pictures a job looks at lie beside the one it makes, in one sequence: memory grows with each."""
+    folder, asked = str(klein.folder), {"width": 64, "height": 64}
+    other = tmp_path / "other.png"
+    Image.new("RGB", (400, 100), (250, 250, 10)).save(other)
+    words = planned_pixels(folder, asked)
+    edited = planned_pixels(folder, {**asked, "image": str(picture)})
+    masked = planned_pixels(folder, {**asked, "image": str(picture), "mask": str(mask), "only_masked": True})
+    assert words == 64 * 64
+    assert edited == masked == 2 * words
+    both = {**asked, "image": str(picture), "reference_1": str(other), "reference_3": str(other)}
+    space = klein.runner._space
+    shown = canvas.within(Size(400, 100), space, 1.0)
+    assert planned_pixels(folder, both) == edited + 2 * shown.width * shown.height
+    needed = [DiffusionKind().plans(klein.ref, FACTS, pixels)[0].needed_bytes for pixels in (words, edited)]
+    assert needed[0] < needed[1]
+    other.unlink()
+    with pytest.raises(AtelierError) as caught:
+        planned_pixels(folder, both)
+    assert caught.value.code is ErrorCode.PICTURE_UNREADABLE
