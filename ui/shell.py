@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
 
 from ui.i18n import tr
 from ui.theme.apply import Theme
+from ui.viewmodels.help import OF_PAGE, HelpVM
 from ui.viewmodels.workspace import Workspace
 from ui.views.create_page import CreatePage
 from ui.views.rail import Rail
@@ -31,6 +32,7 @@ from ui.widgets.controls import divider, mark
 from ui.widgets.picture_field import picture_file
 
 if TYPE_CHECKING:
+    from ui.views.help_window import HelpWindow
     from ui.views.models_page import ModelsPage
     from ui.views.settings_page import SettingsPage
 
@@ -86,6 +88,8 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         workspace = self.workspace
         self.rail.chosen.connect(self.show_page)
+        self.rail.help.clicked.connect(lambda: self.show_help(OF_PAGE[self.page]))
+        self.create_page.form.form.help_wanted.connect(self.show_help)
         workspace.engine_changed.connect(self._engine_changed)
         workspace.settings.changed.connect(self._setting_changed)
         workspace.canvas.wanted.connect(self._wanted)
@@ -96,6 +100,7 @@ class MainWindow(QMainWindow):
         workspace.models.downloads.changed.connect(lambda _: self._downloads_changed())
         self.rail.tray.clicked.connect(lambda: self.show_models("browse"))
         self.create_page.form.picker.more_wanted.connect(lambda: self.show_models("browse"))
+        self.create_page.form.browse_wanted.connect(self.show_role)
         self._downloads_changed()
 
     def _add_shortcuts(self) -> None:
@@ -112,7 +117,8 @@ class MainWindow(QMainWindow):
             (("Ctrl+F",), self.search_models),
             (("Ctrl+,",), lambda: self.show_page("settings")),
             (("Ctrl+Q",), self.close),
-            (("F1",), self.show_shortcuts),
+            (("F1",), lambda: self.show_help(OF_PAGE[self.page])),
+            (("Shift+F1",), self.show_shortcuts),
             (("Ctrl+C",), lambda: page.canvas.copy()),
             (("Ctrl+O",), page.canvas.open),
             (("Ctrl+V",), page.canvas.paste),
@@ -165,6 +171,11 @@ class MainWindow(QMainWindow):
         self.show_page("models")
         self.models_page.show_segment(segment)
 
+    def show_role(self, role: str) -> None:
+        """The Models page with what there is of one role ("lora", "controlnet"...)."""
+        self.show_models("browse")
+        self.workspace.models.catalog.show_role(role)
+
     def search_models(self) -> None:
         self.show_page("models")
         self.models_page.search()
@@ -200,6 +211,18 @@ class MainWindow(QMainWindow):
             self.show_page("create")
         elif not self.workspace.canvas.cancel():
             self.workspace.canvas.dismiss_error()
+
+    @cached_property
+    def help(self) -> HelpWindow:
+        from ui.views.help_window import HelpWindow
+
+        made = HelpWindow(HelpVM(self), self)
+        made.shortcuts_wanted.connect(self.show_shortcuts)
+        return made
+
+    def show_help(self, page: str) -> None:
+        """The help with the page of that name."""
+        self.help.open_at(page)
 
     def show_shortcuts(self) -> None:
         if self._sheet is None:

@@ -202,6 +202,14 @@ class CatalogVM(QObject):
         self._forget_hub()
         self.refresh()
 
+    def show_role(self, role: str) -> None:
+        """Only what is for ``role``, a value of ``Role``; kinds without a line of their own in the filter stand in
+        their group."""
+        groups = {**dict.fromkeys(HELPERS, "helpers"), **dict.fromkeys(PARTS, "parts")}
+        self.query, self.filters = "", Filters(role=groups.get(Role(role), role))
+        self._forget_hub()
+        self.refresh()
+
     def clear_filters(self) -> None:
         self.filters = Filters()
         self._forget_hub()

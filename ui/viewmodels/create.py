@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from models.errors import AtelierError, ErrorInfo, InvalidInputError
 from models.inputs import MISSING, Kind
 from ui.i18n import duration, gigabytes, tr
 from ui.state import WindowState
-from ui.viewmodels import canvas_inputs
+from ui.viewmodels import addons, canvas_inputs
 from ui.viewmodels.ports import CorePort, EntryPort
 from ui.viewmodels.words import ErrorView, error_view, fit_words
 
@@ -193,6 +193,10 @@ class CreateVM(QObject):
 
     def size_hint(self) -> str:
         return canvas_inputs.size_hint(self.box(), self.values())
+
+    def addons(self, kinds: Sequence[str]) -> list[addons.AddonView]:
+        """The add-ons of these kinds on this computer, those that fit the chosen model first."""
+        return addons.views(self._core.models.addons(), self.entry(), kinds)
 
     def examples(self) -> tuple[str, ...]:
         entry = self.entry()

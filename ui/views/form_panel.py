@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
@@ -14,6 +16,7 @@ from ui.theme.icons import paint_icon
 from ui.viewmodels.create import MAX_COUNT, CreateVM
 from ui.viewmodels.recent import Thumbs
 from ui.widgets.controls import Button, ElidedLabel, IconLabel, divider, label, mark, row, tabular
+from ui.widgets.fields import AddonRow
 from ui.widgets.form import Form
 from ui.widgets.model_picker import ModelPicker
 
@@ -74,9 +77,10 @@ class ModelProblem(QFrame):
 
 
 class FormPanel(QWidget):
-    """Joins ``CreateVM`` to the generated form."""
+    """Joins ``CreateVM`` to the generated form. ``browse_wanted`` asks for the Models page with a role."""
 
     generated = Signal()
+    browse_wanted = Signal(str)
 
     def __init__(self, vm: CreateVM, thumbs: Thumbs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,6 +92,8 @@ class FormPanel(QWidget):
         self._problem = ModelProblem()
         self.form = Form()
         self.form.services.thumb = thumbs.get
+        self.form.services.addons = self._addons
+        self.form.services.browse = self.browse_wanted.emit
         thumbs.arrived.connect(lambda _: self.form.refresh())
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
@@ -163,9 +169,13 @@ class FormPanel(QWidget):
 
     # from the view-model
 
+    def _addons(self, kinds: Sequence[str]) -> list[AddonRow]:
+        return [AddonRow(**asdict(view)) for view in self._vm.addons(kinds)]
+
     def _models_changed(self) -> None:
         self._show_models()
         self._show_problem()
+        self.form.refresh()
 
     def _show_models(self) -> None:
         self.picker.show_rows(self._vm.rows(), self._vm.current)

@@ -19,7 +19,8 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class AddonRow:
-    """One add-on as a field offers it: ``fits`` says whether it goes with the chosen model."""
+    """One add-on as a field offers it: ``fits`` says whether it goes with the chosen model, ``problem`` why it does
+    not; ``kind`` is a ``models.recognise.FileKind`` or catalog role, ``entry`` its catalog id."""
 
     id: str
     name: str
@@ -27,6 +28,9 @@ class AddonRow:
     fits: bool = True
     problem: str = ""
     trigger: tuple[str, ...] = ()
+    kind: str = ""
+    entry: str = ""
+    path: str = ""
 
 
 @dataclass
