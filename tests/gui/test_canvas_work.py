@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QTransform
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox
@@ -217,6 +217,23 @@ def test_settings_come_back_from_a_dropped_picture(qtbot, window, core, tmp_path
     window.dropEvent(QDropEvent(QPointF(at), copy, data, LEFT, keys))
     values = window.workspace.create.values()
     assert (values["prompt"], values["steps"], values["seed"]) == ("an old harbour", 21, 99)
+
+
+def test_settings_of_another_tool_come_back_and_what_is_lost_is_said(qtbot, window, core, tmp_path) -> None:
+    path = tmp_path / "foreign.png"
+    info = PngImagePlugin.PngInfo()
+    text = "a lighthouse\nSteps: 400, Sampler: Restart, Seed: 77, Size: 512x512, Model: nobody's, Version: v1.10.1"
+    info.add_text("parameters", text)
+    Image.new("RGB", (64, 64)).save(path, pnginfo=info)
+    drop, said = window.workspace.drop, []
+    drop.noticed.connect(said.append)
+    drop.begin(str(path))
+    qtbot.waitUntil(lambda: drop.offers()[-1].possible)
+    drop.take("settings")
+    values = window.workspace.create.values()
+    assert (values["prompt"], values["seed"], values["steps"]) == ("a lighthouse", 77, 50)
+    for words in ("A1111", "Restart", "nobody's", "400"):
+        assert words in said[-1]
 
 
 def test_what_cannot_be_done_is_greyed_with_its_reason(qtbot, window, core, tmp_path) -> None:

@@ -53,7 +53,7 @@ def test_a_picture_goes_into_the_library_with_its_recipe(tmp_path: Path, library
     with Image.open(path) as picture:
         assert picture.info["parameters"] == (
             "Red apple!\n"
-            "Steps: 3, Sampler: euler, CFG scale: 2.0, Seed: 5, Size: 8x8, Model: Pocket, Version: Atelier 0.1"
+            "Steps: 3, Sampler: Euler, CFG scale: 2.0, Seed: 5, Size: 8x8, Model: Pocket, Version: Atelier 0.1"
         )
 
 

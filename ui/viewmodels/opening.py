@@ -81,11 +81,11 @@ def from_pillow(picture: Any) -> QImage:
 
 
 def recipe_in(path: str) -> dict[str, Any] | None:
-    """How the picture was made, if it says so; None for all others."""
-    from models import recipe
+    """How the picture was made, by Atelier or another tool, if it says so; None for all others."""
+    from models import metadata
 
     try:
-        return recipe.read(Path(path))
+        return metadata.read(Path(path))
     except OSError:
         return None
 
