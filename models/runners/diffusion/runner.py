@@ -23,7 +23,7 @@ from models.folders import FolderInfo
 from models.pipelines import PipelineRow
 from models.planning import Placement, Plan
 from models.runners.base import NO_ADDONS, Addons, OutOfMemoryError, Picture, Report
-from models.runners.diffusion import easel, kept
+from models.runners.diffusion import easel, kept, words
 from models.runners.diffusion.blend import Start, Variation, steered
 from models.runners.diffusion.decode import Decoder, finite
 from models.runners.diffusion.encode import change_of, encoded, laid
@@ -140,6 +140,7 @@ class DiffusionRunner:
             stack.enter_context(attribute(self._pipe, "scheduler", scheduler))
             stack.enter_context(self._decoder_in_place(job))
             stack.enter_context(steered(self._pipe, scheduler, steps, self._start(job), _variation(job)))
+            stack.enter_context(words.weighed(self._pipe))
             output = self._pipe(**self._arguments(job))
         if steps.began is not None:
             job.moments["denoising"] = steps.began
@@ -176,6 +177,7 @@ class DiffusionRunner:
         named = {"num_inference_steps" if name == STEPS else name: value for name, value in own.items()}
         named.update(width=job.made.width or None, height=job.made.height or None)
         named.update(self._pictures(job))
+        named = words.plainly(self._pipe, named, job.report)
         named["generator"] = torch.Generator("cpu").manual_seed(job.seed)
         named["clean_caption"] = False  # needs packages that are not ours, and only rewrites the words
         if "use_resolution_binning" in self._row.inputs:
