@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from models import items
 from models.errors import InvalidInputError, Problem
 from models.inputs import MAX_SEED, MISSING, ImageFile, Input, InputSpec, Kind, MaskFile, Seed, Size
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class OutputKind(StrEnum):
@@ -80,10 +81,9 @@ class BoxSchema:
     @cached_property
     def model(self) -> type[BaseModel]:
         """The pydantic model that all validation goes through."""
-        fields: dict[str, Any] = {spec.name: _field(spec) for spec in self.inputs}
-        return create_model(
-            "Input", __config__=ConfigDict(extra="forbid", allow_inf_nan=False, str_strip_whitespace=True), **fields
-        )
+        from models import checking  # here, since the window opens before anything has to be checked
+
+        return checking.model_of(self.inputs)
 
     def narrow(self, overrides: Mapping[str, Override]) -> BoxSchema:
         """The same box as a card wants it; overrides of inputs this box does not have are ignored."""
@@ -117,12 +117,12 @@ class BoxSchema:
         for spec in self.inputs:
             if spec.kind is Kind.SEED and str(known.get(spec.name, "")).strip().lower() in ("", "-1", "none", "random"):
                 known[spec.name] = secrets.randbelow(MAX_SEED + 1)
-        try:
-            checked = self.model.model_validate(known)
-        except ValidationError as error:
-            problems += [_explain(self, item) for item in error.errors()]
+        from models import checking
+
+        result, errors = checking.checked(self.model, known)
+        problems += [_explain(self, item) for item in errors]
         if not problems:
-            result = {spec.name: _plain(spec, getattr(checked, spec.name)) for spec in self.inputs}
+            result = {spec.name: _plain(spec, result[spec.name]) for spec in self.inputs}
             problems = _check_files(self, result)
             problems = problems or _check_together(self, result)
         if problems:
@@ -219,32 +219,6 @@ def size_specs(default: Size | None, about: Input) -> list[InputSpec]:
         InputSpec("width", Kind.INTEGER, width, Input("Width", "Width of the picture in pixels.", **base)),  # type: ignore[arg-type]
         InputSpec("height", Kind.INTEGER, height, Input("Height", "Height of the picture in pixels.", **base)),  # type: ignore[arg-type]
     ]
-
-
-def _field(spec: InputSpec) -> tuple[Any, Any]:
-    about, kind = spec.about, spec.kind
-    annotation: Any
-    limits: dict[str, Any] = {"ge": about.ge, "le": about.le}
-    if kind is Kind.CHOICE:
-        annotation, limits = Literal[about.choices], {}
-    elif kind is Kind.INTEGER:
-        annotation, limits = int, {**limits, "multiple_of": about.multiple_of}
-    elif kind is Kind.NUMBER:
-        annotation = float
-    elif kind is Kind.BOOLEAN:
-        annotation, limits = bool, {}
-    elif kind is Kind.SEED:
-        annotation, limits = int, {"ge": 0, "le": MAX_SEED}
-    elif kind in items.ITEMS:
-        annotation, limits = items.annotation(kind), {}
-    else:
-        annotation = str
-        limits = {"min_length": about.min_length, "max_length": about.max_length, "pattern": about.regex}
-    limits = {key: value for key, value in limits.items() if value is not None}
-    if spec.default is None:
-        annotation = annotation | None
-    default = ... if spec.required else spec.default
-    return annotation, Field(default, **limits)
 
 
 _JSON_TYPES = {

@@ -11,63 +11,70 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, Field
-from pydantic.dataclasses import dataclass as checked
+from annotated_types import Ge, Le, MaxLen, MinLen
 
 from models.inputs import InputSpec, Kind
 
 MAX_ITEMS = 16
 """So many items a list may have."""
 
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
-_Name = Annotated[str, Field(min_length=1, max_length=1000)]
-_Path = Annotated[str, Field(min_length=1, max_length=4000)]
-_Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_Name = Annotated[str, MinLen(1), MaxLen(1000)]
+_Path = Annotated[str, MinLen(1), MaxLen(4000)]
+_Share = Annotated[float, Ge(0.0), Le(1.0)]
 
 
-@checked(frozen=True, config=_STRICT)
-class Lora:
+class _Strict:
+    """What pydantic, which checks the items (``models.checking``), is told of them. It is not imported here, since the
+    window is on the screen before anything has to be checked."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "extra": "forbid", "allow_inf_nan": False, "str_strip_whitespace": True,
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lora(_Strict):
     """One LoRA; ``weight`` 0 is nothing, 1 what it was trained for."""
 
     name: _Name
-    weight: Annotated[float, Field(ge=-4.0, le=4.0)] = 1.0
+    weight: Annotated[float, Ge(-4.0), Le(4.0)] = 1.0
 
 
-@checked(frozen=True, config=_STRICT)
-class Control:
+@dataclass(frozen=True)
+class Control(_Strict):
     """One ControlNet. ``image`` is a picture that ``preprocessor`` (a name in ``models.maps``) makes the map of, or the
     map itself where that is empty. It acts from the share ``start`` to the share ``end`` of the steps. ``mode`` says
     what kind of map it is, for networks that take several ("" : as the preprocessor says)."""
 
     name: _Name
     image: _Path
-    preprocessor: Annotated[str, Field(max_length=100)] = ""
-    strength: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+    preprocessor: Annotated[str, MaxLen(100)] = ""
+    strength: Annotated[float, Ge(0.0), Le(2.0)] = 1.0
     start: _Share = 0.0
     end: _Share = 1.0
-    mode: Annotated[str, Field(max_length=100)] = ""
+    mode: Annotated[str, MaxLen(100)] = ""
 
 
-@checked(frozen=True, config=_STRICT)
-class Adapter:
+@dataclass(frozen=True)
+class Adapter(_Strict):
     """One IP-Adapter that looks at the picture ``image``; ``strength`` 0 is nothing, 1 what it was trained for."""
 
     name: _Name
     image: _Path
-    strength: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+    strength: Annotated[float, Ge(0.0), Le(2.0)] = 1.0
     start: _Share = 0.0
     end: _Share = 1.0
 
 
-@checked(frozen=True, config=_STRICT)
-class Region:
+@dataclass(frozen=True)
+class Region(_Strict):
     """A painted area with words of its own: ``mask`` is white where ``prompt`` counts, of the picture's shape."""
 
     mask: _Path
-    prompt: Annotated[str, Field(min_length=1, max_length=20_000)]
-    strength: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    prompt: Annotated[str, MinLen(1), MaxLen(20_000)]
+    strength: Annotated[float, Ge(0.0), Le(1.0)] = 1.0
 
 
 ITEMS: dict[Kind, type] = {
@@ -89,13 +96,6 @@ class Use:
     input: str
     index: int
     name: str
-
-
-def annotation(kind: Kind) -> Any:
-    """The type that values of a list kind are checked against; a string is read as on the command line."""
-    item = _Name if kind is Kind.EMBEDDINGS else ITEMS[kind]
-    parse = BeforeValidator(lambda value: parsed(kind, value))
-    return Annotated[list[item], parse, Field(max_length=MAX_ITEMS)]  # type: ignore[valid-type]
 
 
 def plain(value: Any) -> Any:
