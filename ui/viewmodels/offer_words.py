@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.states import DownloadState
 from app.weights import Download, Offer, Status
 from models.catalog.entry import CatalogEntry, Role, Use
+from models.catalog.shelves import memory_by_precision
 from models.machine import Fit, Placement, Verdict
 from ui.i18n import duration, file_size, gigabytes, tr
 
@@ -138,16 +139,17 @@ def plan_words(verdict: Verdict, device: str) -> str:
     return text
 
 
-_BYTES = (("16 bit", 2.0), ("8 bit", 1.0), ("4 bit", 0.56))
+_PRECISIONS = {"bfloat16": "16 bit", "8-bit": "8 bit", "4-bit": "4 bit"}
 
 
 def memory_rows(entry: CatalogEntry, usable: int) -> tuple[tuple[str, str, str], ...]:
     """Words, gigabytes and tone for the weights in each precision, with an allowance for the work itself."""
-    if not entry.parameters:
-        return ()
+    sizes = memory_by_precision(entry)
     found = []
-    for words, each in _BYTES:
-        needed = int(entry.parameters * each * 1.12) + GIB // 2
+    for precision, words in _PRECISIONS.items():
+        if precision not in sizes:
+            continue
+        needed = sizes[precision] * 11 // 10 + GIB // 2
         tone = "" if not usable else "good" if needed <= usable else "soft"
         found.append((tr(words), tr("about {n} GB", n=gigabytes(needed)), tone))
     return tuple(found)
