@@ -1,4 +1,4 @@
-"""The command line: ``atelier generate``, ``models`` and ``doctor``; without arguments the window.
+"""The command line: ``atelier generate``, ``models``, ``help`` and ``doctor``; without arguments the window.
 
 It is a second front end on the same core as the window. Results go to standard output, everything else to standard
 error. Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid input, 3 model not installed, 130 interrupted.
@@ -38,6 +38,10 @@ def run(arguments: Sequence[str]) -> int:
         from app.models_cli import models
 
         return models(options)
+    if options.command == "help":
+        from app.help_cli import help_pages
+
+        return help_pages(options)
     return doctor(options)
 
 
@@ -58,6 +62,11 @@ def parser() -> argparse.ArgumentParser:
 
     models_cli.add_parser(
         commands.add_parser("models", help="find, download, import, check and remove models", description="Models.")
+    )
+    from app import help_cli
+
+    help_cli.add_parser(
+        commands.add_parser("help", help="pages about everything there is", description="Read the help.")
     )
     check = commands.add_parser(
         "doctor", help="say what machine this is, what will run and why not", description="Look at this machine."

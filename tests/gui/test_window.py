@@ -222,7 +222,7 @@ def test_tab_leaves_the_prompt(qtbot, window) -> None:
 
 
 def test_the_sheet_of_shortcuts_opens(qtbot, window) -> None:
-    qtbot.keyClick(window, Qt.Key.Key_F1)
+    qtbot.keyClick(window, Qt.Key.Key_F1, Qt.KeyboardModifier.ShiftModifier)
     sheet = find(window, "shortcuts")
     assert sheet.isVisible()
     sheet.close()

@@ -6,11 +6,12 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
+from ui.i18n import tr
 from ui.theme import current, tokens
 from ui.theme.icons import icon, paint_icon
 from ui.viewmodels.words import EngineView
 from ui.views.tray import Tray
-from ui.widgets.controls import label, mark, tabular
+from ui.widgets.controls import IconButton, label, mark, tabular
 
 
 class _Mark(QWidget):
@@ -97,6 +98,9 @@ class Rail(QWidget):
         self._layout.addStretch(1)
         self.tray = Tray()
         self._layout.addWidget(self.tray, 0, Qt.AlignmentFlag.AlignHCenter)
+        self.help = IconButton("circle-question-mark", tr("Help"), "rail.help")
+        self.help.set_face("circle-question-mark", tr("Help"), "F1")
+        self._layout.addWidget(self.help, 0, Qt.AlignmentFlag.AlignHCenter)
         self._layout.addWidget(self.engine)
 
     def add(self, page: str, words: str, icon_name: str, shortcut: str) -> None:

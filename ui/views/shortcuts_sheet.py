@@ -1,4 +1,4 @@
-"""The sheet of shortcuts (F1)."""
+"""The sheet of shortcuts (Shift+F1)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def shortcut_words() -> list[tuple[str, list[tuple[str, str]]]]:
                 (tr("Ctrl + 1  and  2"), tr("Create, Models")),
                 (tr("Ctrl + F"), tr("Search models")),
                 (tr("Ctrl + ,"), tr("Settings")),
+                (tr("F1"), tr("Help")),
                 (tr("Ctrl + Q"), tr("Quit")),
             ],
         ),

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from ui.i18n import tr
 from ui.theme import tokens
 from ui.theme.icons import icon
-from ui.widgets.controls import Button, ElidedLabel, row
+from ui.widgets.controls import Button, ElidedLabel, IconButton, row
 from ui.widgets.fields import ChoiceField, Field, NumberField, Schema, Services, SwitchField, TextField
 from ui.widgets.picture_field import PictureField
 from ui.widgets.seed_field import SeedField
@@ -45,6 +45,7 @@ class Section(QWidget):
     """A heading that folds what lies beneath it."""
 
     folded = Signal(bool)
+    help_wanted = Signal()
 
     def __init__(self, title: str, object_name: str) -> None:
         super().__init__()
@@ -67,6 +68,9 @@ class Section(QWidget):
         head = row(spacing=tokens.GAP)
         head.addWidget(self._head)
         head.addWidget(self._names, 1)
+        about = IconButton("circle-question-mark", tr("Help: {what}", what=title), f"{object_name}.help", 15)
+        about.clicked.connect(self.help_wanted)
+        head.addWidget(about)
         layout.addLayout(head)
         layout.addWidget(self._body)
         self._head.toggled.connect(self.set_open)
@@ -88,9 +92,11 @@ class Section(QWidget):
 
 
 class Form(QWidget):
-    """``edited`` and ``left`` carry the input's name; ``keep_seed`` follows the lock beside the seed."""
+    """``edited`` and ``left`` carry the input's name; ``keep_seed`` follows the lock beside the seed; ``help_wanted``
+    carries a group of ``GROUPS``."""
 
     edited = Signal(str, object)
+    help_wanted = Signal(str)
     left = Signal(str)
     keep_seed = Signal(bool)
 
@@ -135,6 +141,7 @@ class Form(QWidget):
         self, body: QVBoxLayout, group: str, title: str, items: list[tuple[str, Schema]], defaults: Mapping[str, Any]
     ) -> None:
         section = self._sections[group] = Section(title, f"create.{group}")
+        section.help_wanted.connect(lambda: self.help_wanted.emit(group))
         self._add(section.content, items, defaults)
         section.set_open(group in self._open)
         body.addWidget(section)
