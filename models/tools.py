@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models import maps
 from models.box import BoxSchema
 
 
@@ -24,5 +25,5 @@ class Tool:
 TOOLS: dict[str, Tool] = {}
 """By kind of add-on (``models.recognise.FileKind`` or a catalog role)."""
 
-BUILT_IN: dict[str, Tool] = {}
+BUILT_IN: dict[str, Tool] = {"maps": Tool("maps", "Make a map", BoxSchema(maps.specs()))}
 """Tools that need no weights, by the id they are called by."""

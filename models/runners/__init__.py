@@ -9,6 +9,7 @@ from models.runners.base import RunnerKind
 
 KINDS = {
     "diffusers": ("models.runners.diffusion.kind", "DiffusionKind"),
+    "maps": ("models.runners.maps.kind", "MapsKind"),
     "fake": ("models.runners.fake", "FakeKind"),
 }
 """Module and class of each runner kind. Modules are imported when first asked for, since some are heavy."""
