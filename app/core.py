@@ -287,7 +287,10 @@ class Core:
         locked = {file.stem for file in self.paths.sessions.glob("*.lock")} - dead - {self._session}
         for job, session, origin in self._store.open_jobs():
             failed = job.state is JobState.FAILED
-            if session in locked or (failed and not self.library.keeps_latents(job.id)):
+            if session in locked | {self._session}:  # a command line has sent its own job before it starts
+                continue
+            if failed and not self.library.keeps_latents(job.id):
+                self._disk.do(functools.partial(self.library.discard_folder, job.id))
                 continue
             if origin == "window" and self.origin == "window":
                 mine.append(job)

@@ -15,7 +15,8 @@ import msgspec
 
 from app import events as announced
 from app.engine import Engine
-from app.jobs import Job, JobNotice, JobProgress, Result
+from app.jobs import Job, JobNotice, JobProgress, Result, new_id
+from app.kept_inputs import KeptInputs
 from app.library import Library
 from app.models import Models
 from app.serial import SerialWorker
@@ -25,6 +26,7 @@ from models import protocol
 from models.card import AddonRef
 from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem, disk_error
 from models.inputs import MAX_SEED
+from models.items import files
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class JobQueue:
         self._store, self._library, self._models, self._engine = store, library, models, engine
         self._disk, self._events, self._session, self._origin = disk, events, session, origin
         self._recipe, self._previews, self._memory_limit = recipe, previews, memory_limit
+        self._kept = KeptInputs(library.job_folder, disk)
         self._jobs: dict[str, Job] = {}
         self._order: list[str] = []  # ids of waiting jobs, next first
         self._positions: dict[str, float] = {}  # their places in the database; they only ever grow apart
@@ -114,6 +117,7 @@ class JobQueue:
         self._wait(job.id)
         self._save(job)
         self._events.emit(announced.JobAdded(job))
+        self._keep_files(job.id, {path: "" for each in whole or [values] for _, _, path in files(schema.inputs, each)})
         self.pump()
         return job
 
@@ -137,6 +141,7 @@ class JobQueue:
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             return
         self._wait(job.id)
+        self._keep_files(job.id, job.files)
         self._update(job, state=JobState.QUEUED, error=None, progress=JobProgress(), attempts=0, notices=(), timings={})
         self.pump()
 
@@ -261,9 +266,20 @@ class JobQueue:
         recipe = {**self._recipe, "job": job_id, "licence": card.licence, **job.about}
         self._engine.run(
             protocol.Run(
-                self._run, card.ref, job.inputs, job.count, folder, recipe, done, self._previews(), job.variants, addons
+                self._run, card.ref, job.inputs, job.count, folder, recipe, done, self._previews(), job.variants,
+                addons, job.files,
             )
-        )
+        )  # fmt: skip
+
+    def _keep_files(self, job_id: str, paths: Mapping[str, str]) -> None:
+        """Copy the pictures of a job; what is asked of the disk later, its start too, comes after."""
+
+        def kept(found: dict[str, str]) -> None:
+            job = self._jobs.get(job_id)
+            if job is not None and not job.ended:
+                self._update(job, files=found)
+
+        self._kept.keep(job_id, paths, kept)
 
     # -- from the engine --
 
@@ -398,7 +414,7 @@ class JobQueue:
         move(JOB_MOVES, job.state, new.state)
         self._jobs[job.id] = new
         stays_active = job.state in ACTIVE and new.state in ACTIVE
-        if not stays_active or new.results != job.results:
+        if not stays_active or (new.results, new.files) != (job.results, job.files):
             self._save(new)
         self._events.emit(announced.JobChanged(new))
         return new
@@ -415,11 +431,6 @@ class JobQueue:
 
     def _trouble(self, error: Exception) -> None:
         self._events.emit(announced.TroubleArose(as_info(error)))
-
-
-def new_id() -> str:
-    """Sorts by time, and two programs never make the same one."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 def as_info(error: Exception) -> ErrorInfo:

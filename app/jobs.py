@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from typing import Any
 
 import msgspec
@@ -39,6 +41,7 @@ class Job(msgspec.Struct, frozen=True):
     ``held`` is true for a job found from an earlier session that waits for the user's word. ``variants``, one for each
     picture where there are any, are laid over the inputs. ``about`` goes into every picture's recipe as it is (a grid's
     axes, the prompt before its alternatives were chosen). ``texts`` is what a model that answers in words has said.
+    ``files`` says where the copies of the pictures in the inputs lie (``app.kept_inputs``).
     """
 
     id: str
@@ -58,6 +61,7 @@ class Job(msgspec.Struct, frozen=True):
     variants: tuple[dict[str, Any], ...] = ()
     about: dict[str, Any] = {}
     texts: tuple[str, ...] = ()
+    files: dict[str, str] = {}
 
     @property
     def prompt(self) -> str:
@@ -66,6 +70,11 @@ class Job(msgspec.Struct, frozen=True):
     @property
     def ended(self) -> bool:
         return self.state in TERMINAL
+
+
+def new_id() -> str:
+    """Of a job: sorts by time, and two programs never make the same one."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 class Result(msgspec.Struct, frozen=True):

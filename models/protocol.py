@@ -49,7 +49,8 @@ class Run(Message, frozen=True):
     ``inputs`` are validated values; ``recipe`` is what the app wants written into each picture besides; ``done`` are
     numbers of pictures an earlier attempt has already made. ``variants``, one for each picture where there are any, are
     laid over the inputs, their seed included: a grid's cells, or a prompt's alternatives. ``addons`` says which file
-    each name of an add-on in the inputs stands for.
+    each name of an add-on in the inputs stands for, ``files`` where the copies of the pictures in the inputs lie, which
+    are read in their stead.
     """
 
     job: str
@@ -62,6 +63,7 @@ class Run(Message, frozen=True):
     previews: bool = True
     variants: tuple[dict[str, Any], ...] = ()
     addons: dict[str, AddonRef] = {}
+    files: dict[str, str] = {}
 
 
 class Cancel(Message, frozen=True):

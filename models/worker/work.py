@@ -17,6 +17,7 @@ from models.planning import Backend, DeviceFacts, Placement, Plan, worker_memory
 from models.runners import kind_of
 from models.runners.base import OutOfMemoryError, Picture, Runner, Words
 from models.schemas import planned_pixels
+from models.swaps import swapped, swapped_error
 from models.worker.process import resident_memory
 from models.worker.report import JobReport, SilentReport, real_clock
 from models.worker.shelf import Shelf
@@ -74,18 +75,22 @@ class Workshop:
 
     def _make(self, request: protocol.Run, number: int, folder: Path, report: JobReport) -> None:
         inputs, seed = of_number(request, number)
+        given = swapped(inputs, request.files)
         target = folder / f"{number}.png"
         keep = folder / f"{number}.latents"
         began = real_clock()
 
         def attempt(runner: Runner, plan: Plan) -> tuple[Picture | Words, Plan]:
             report.checkpoint()
-            return runner.run(inputs, seed, keep, report, request.addons), plan
+            return runner.run(given, seed, keep, report, request.addons), plan
 
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            pixels = planned_pixels(request.model.folder, inputs)
-            picture, plan = self._with_plans(request.model, pixels, report, attempt)
+            try:
+                pixels = planned_pixels(request.model.folder, given)
+                picture, plan = self._with_plans(request.model, pixels, report, attempt)
+            except AtelierError as error:
+                raise swapped_error(error, _originals(request)) from error
             if isinstance(picture, Words):
                 self._send(protocol.Said(request.job, number, picture.text))
                 return
@@ -105,7 +110,7 @@ class Workshop:
         seconds: float,
     ) -> None:
         facts = {
-            **picture.facts,
+            **swapped(picture.facts, _originals(request)),
             "picture": number,
             "width": picture.image.width,
             "height": picture.image.height,
@@ -200,6 +205,11 @@ def of_number(request: protocol.Run, number: int) -> tuple[dict[str, Any], int]:
     if not inputs.get("variation_strength"):
         return inputs, (seed + number - 1) % 2**32
     return {**inputs, "variation_seed": (int(inputs.get("variation_seed") or 0) + number - 1) % 2**32}, seed
+
+
+def _originals(request: protocol.Run) -> dict[str, str]:
+    """For each copy of a picture the file it is of."""
+    return {copy: path for path, copy in request.files.items()}
 
 
 def is_shared(device: DeviceFacts) -> bool:

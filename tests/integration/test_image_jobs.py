@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -140,27 +141,57 @@ def test_variations_of_a_seed_are_each_their_own_single_run(atelier: Atelier) ->
     assert np.abs(first - plain).mean() < np.abs(far - plain).mean() + 60
 
 
-def test_a_picture_that_vanishes_while_queued_is_named_and_nothing_is_lost(
+def test_what_happens_to_a_picture_after_it_was_sent_changes_nothing(
+    atelier: Atelier, picture: Path, mask: Path, tmp_path: Path
+) -> None:
+    gone, turned, cut = (tmp_path / name for name in ("gone.png", "turned.png", "cut.png"))
+    gone.write_bytes(picture.read_bytes())
+    turned.write_bytes(picture.read_bytes())
+    cut.write_bytes(mask.read_bytes())
+    asked = {"prompt": "tree", "seed": 1, "steps": 4}
+    submit = atelier.core.queue.submit
+    first = submit("pocket", asked)
+    second = submit("pocket", {**asked, "image": str(gone)})
+    third = submit("pocket", {**asked, "image": str(turned), "mask": str(cut), "mask_feather": 4})
+    gone.unlink()
+    assert atelier.finish(first).state is JobState.SUCCEEDED
+    Image.new("RGB", (96, 40), (1, 2, 3)).save(turned)
+    cut.write_bytes(b"")
+    assert atelier.finish(second).state is JobState.SUCCEEDED
+    assert atelier.finish(third).state is JobState.SUCCEEDED
+    whole, part = (atelier.pictures(job)[0] for job in (second, third))
+    single = lambda **more: atelier.pictures(atelier.make(**asked, **more))[0]  # noqa: E731
+    assert np.array_equal(whole, single(image=str(picture)))
+    assert np.array_equal(part, single(image=str(picture), mask=str(mask), mask_feather=4))
+    found = recipe.read(atelier.path(second))
+    assert found is not None
+    checksum = hashlib.sha256(picture.read_bytes()).hexdigest()
+    assert found["inputs"]["image"] == found["pictures"]["image"]["path"] == str(gone), "the person's own file is named"
+    assert found["pictures"]["image"]["sha256"] == checksum
+    assert not any(atelier.core.library.job_folder(job.id).exists() for job in (first, second, third))
+
+
+def test_a_picture_that_was_never_whole_is_named_and_nothing_else_is_lost(
     atelier: Atelier, picture: Path, tmp_path: Path
 ) -> None:
-    gone = tmp_path / "gone.png"
-    gone.write_bytes(picture.read_bytes())
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(picture.read_bytes()[:-200])
     submit = atelier.core.queue.submit
-    first = submit("pocket", {"prompt": "tree", "seed": 1, "steps": 4})
-    second = submit("pocket", {"prompt": "tree", "seed": 1, "steps": 4, "image": str(gone)})
-    third = submit("pocket", {"prompt": "tree", "seed": 2, "steps": 4})
-    gone.unlink()
-    assert [atelier.finish(job).state for job in (first, second, third)] == [
-        JobState.SUCCEEDED, JobState.FAILED, JobState.SUCCEEDED,
-    ]  # fmt: skip
-    error = atelier.job(second).error
+    asked = {"prompt": "tree", "seed": 1, "steps": 4}
+    jobs = [submit("pocket", asked), submit("pocket", {**asked, "image": str(broken)}), submit("pocket", asked)]
+    states = [atelier.finish(job).state for job in jobs]
+    assert states == [JobState.SUCCEEDED, JobState.FAILED, JobState.SUCCEEDED]
+    error = atelier.job(jobs[1]).error
     assert error is not None
     assert error.code is ErrorCode.PICTURE_UNREADABLE
-    assert error.facts["path"] == str(gone)
-    assert "not there" in str(error.facts["reason"])
-    gone.write_bytes(picture.read_bytes())
-    atelier.core.queue.retry(second.id)
-    assert atelier.finish(second).state is JobState.SUCCEEDED
+    assert error.facts["path"] == str(broken), "not the copy"
+    copies = list((atelier.core.library.job_folder(jobs[1].id) / "inputs").iterdir())
+    assert len(copies) == 1
+    for copy in copies:
+        copy.unlink()
+    broken.write_bytes(picture.read_bytes())
+    atelier.core.queue.retry(jobs[1].id)
+    assert atelier.finish(jobs[1]).state is JobState.SUCCEEDED, "copied anew, since the first copy is gone"
     assert atelier.loaded == 1
 
 

@@ -39,6 +39,7 @@ EXAMPLES: list[protocol.ToWorker | protocol.FromWorker] = [
         True,
         ({"seed": 1}, {"seed": 9}),
         {"ink": AddonRef("ink", "Ink", "lora", "/loras/ink.safetensors", "sd15", trigger=("ink",))},
+        {"/mine.png": "/out/j1/inputs/1-ab.png"},
     ),
     protocol.Cancel("j1"),
     protocol.Unload(),
