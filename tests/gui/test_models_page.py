@@ -459,6 +459,13 @@ def test_an_address_is_recognised(qtbot, window, core, page, models, text) -> No
     assert text_of(window, "models.details.name") == "animagine-xl-4.0"
 
 
+def test_enter_opens_a_pasted_address_at_once(qtbot, window, core, page, models) -> None:
+    field = find(window, "models.search", QLineEdit)
+    field.setText("cagliostrolab/animagine-xl-4.0")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert text_of(window, "models.details.name") == "animagine-xl-4.0"
+
+
 def test_a_repository_with_risks_says_so_and_cannot_be_fetched(qtbot, window, core, page, models) -> None:
     models.choose("repo:someone/old-pickle")
     assert find(window, "models.primary").isHidden()

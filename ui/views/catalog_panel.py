@@ -22,9 +22,10 @@ FILTERS = ("role", "use", "size", "fit")
 
 
 class SearchField(QLineEdit):
-    """Down goes into the cards; Esc empties the field before it does anything else."""
+    """Down goes into the cards, and so does Enter; Esc empties the field before it does anything else."""
 
     down_wanted = Signal()
+    enter_pressed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +42,9 @@ class SearchField(QLineEdit):
         self.textChanged.connect(lambda text: empty.setVisible(bool(text)))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
+            self.enter_pressed.emit()
+        elif event.key() == Qt.Key.Key_Down and not event.modifiers():
             self.down_wanted.emit()
         else:
             super().keyPressEvent(event)
@@ -157,6 +160,7 @@ class CatalogPanel(QWidget):
         catalog = self._catalog
         self.search.textChanged.connect(catalog.set_query)
         self.search.down_wanted.connect(self._into_cards)
+        self.search.enter_pressed.connect(self._entered)
         for name, menu in self._menus.items():
             menu.chosen.connect(lambda value, name=name: catalog.set_filter(name, value))
         self._installed.toggled.connect(lambda on: catalog.set_filter("installed", on))
@@ -205,6 +209,12 @@ class CatalogPanel(QWidget):
             self.board.setFocus(Qt.FocusReason.OtherFocusReason)
             if not self.board.currentIndex().isValid():
                 self.board.setCurrentIndex(self._catalog.board.index(0))
+
+    def _entered(self) -> None:
+        """A pasted address names one thing: that is opened at once."""
+        self._into_cards()
+        if self._catalog.link() is not None:
+            self.board.activated.emit(self.board.currentIndex())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Typing over the cards goes into the search field."""
