@@ -38,6 +38,10 @@ def run(arguments: Sequence[str]) -> int:
         from app.models_cli import models
 
         return models(options)
+    if options.command == "prompts":
+        from app.prompts_cli import prompts
+
+        return prompts(options)
     if options.command == "help":
         from app.help_cli import help_pages
 
@@ -63,8 +67,11 @@ def parser() -> argparse.ArgumentParser:
     models_cli.add_parser(
         commands.add_parser("models", help="find, download, import, check and remove models", description="Models.")
     )
-    from app import help_cli
+    from app import help_cli, prompts_cli
 
+    prompts_cli.add_parser(
+        commands.add_parser("prompts", help="expansions, wildcards, styles and presets", description="Prompts.")
+    )
     help_cli.add_parser(
         commands.add_parser("help", help="pages about everything there is", description="Read the help.")
     )
@@ -92,6 +99,8 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
         default=[],
         help="any input of the model; may be repeated",
     )
+    add("--style", metavar="NAME", action="append", default=[], help="words around the prompt; may be repeated")
+    add("--preset", metavar="NAME", help="a saved set of inputs; what is given beside it counts more")
     add("--count", metavar="N", type=int, default=1, help="how many pictures, with seeds N, N+1, ...")
     add("--out", metavar="FILE|DIR", help="also put a copy there (all pictures are kept in the library)")
     add("--json", action="store_true", help="one JSON object a line: events, and last the result")

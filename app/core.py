@@ -29,6 +29,7 @@ from app.library import Library
 from app.models import Models, default_hub_cache
 from app.offers import LateCatalog, Offers
 from app.paths import ASSETS, Paths
+from app.prompting.service import Prompting
 from app.serial import SerialWorker
 from app.settings import SettingsStore, is_offline
 from app.states import EngineState, JobState
@@ -82,9 +83,10 @@ class Core:
         self.engine = Engine(
             engine_python(self.settings.value.engine_python), self._hello(), paths.logs, dispatcher, self.events
         )
+        self.prompting = Prompting(paths.data, ASSETS, self.library.recent)
         self.queue = JobQueue(
             self._store, self.library, self.models, self.engine, self._disk, self.events, self._session, origin,
-            {"atelier": version()}, lambda: self.settings.value.previews, self._memory_limit,
+            {"atelier": version()}, lambda: self.settings.value.previews, self._memory_limit, self.prompting,
         )  # fmt: skip
         self.hub = HubClient(
             self._hub_hello, lambda: is_offline(self.settings.value), paths.logs, dispatcher, self.events

@@ -18,6 +18,8 @@ from app.files import copy_atomically, folder_problem
 from app.jobs import Job, JobProgress
 from app.messages import as_text, notice_words
 from app.paths import default_paths
+from app.prompting.expand import PromptError
+from app.prompting.presets import Preset
 from app.states import EngineState, JobState
 from app.terminal import (
     DONE,
@@ -54,7 +56,8 @@ def generate(options: argparse.Namespace) -> int:
 
 
 def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, inputs: dict[str, Any]) -> int:
-    model = options.model or core.settings.value.model
+    preset = _preset(core, options.preset)
+    model = options.model or preset.model or core.settings.value.model
     stop = Interrupts()
     view: View = JsonView() if options.json else BarView()
     core.events.subscribe(announced.JobChanged, lambda event: view.changed(event.job))
@@ -62,9 +65,11 @@ def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, in
     core.events.subscribe(announced.JobNoticed, lambda e: view.notice(notice_words(e.notice.code, e.notice.facts)))
     core.events.subscribe(announced.TroubleArose, lambda event: warn(as_text(event.error)))
     core.events.subscribe(announced.ResultAdded, lambda event: view.picture(event.result.path, event.result.seed))
-    core.models.runnable(model)  # before the engine is started: a wrong id is answered at once
+    _, schema = core.models.runnable(model)  # before the engine is started: a wrong id is answered at once
     began = time.monotonic()
-    job = core.queue.submit(model, inputs, options.count)
+    known = {name: value for name, value in preset.inputs.items() if name in schema}
+    styles = list(dict.fromkeys([*preset.styles, *options.style]))
+    job = core.queue.submit(model, {**known, **inputs}, options.count, styles=styles)
     core.start()
     dispatcher.run_until(lambda: core.queue.get(job.id).ended or stop.asked)
     if stop.asked:
@@ -75,6 +80,16 @@ def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, in
     results = [result for result in map(core.library.get, job.results) if result is not None]
     outputs, error = export([Path(result.path) for result in results], options.out)
     return _conclude(options, job, outputs, error or job.error, time.monotonic() - began)
+
+
+def _preset(core: Core, name: str | None) -> Preset:
+    """The preset of this name; an empty one where none is asked for. Raises InvalidInputError."""
+    if name is None:
+        return Preset("")
+    try:
+        return core.prompting.presets.find(name)
+    except PromptError as error:
+        raise InvalidInputError(Problem("--preset", name, str(error))) from error
 
 
 def _conclude(
@@ -132,7 +147,7 @@ def collect_inputs(options: argparse.Namespace) -> dict[str, Any]:
             problems.append(Problem(name, value, f"“{name}” is given twice."))
         else:
             inputs[name] = value
-    if "prompt" not in inputs and "image" not in inputs:
+    if "prompt" not in inputs and "image" not in inputs and not getattr(options, "preset", None):
         problems.append(Problem("prompt", "", "PROMPT is missing: say what the picture should show."))
     if problems:
         raise InvalidInputError(*problems)

@@ -19,6 +19,7 @@ from app.jobs import Job, JobNotice, JobProgress, Result, new_id
 from app.kept_inputs import KeptInputs
 from app.library import Library
 from app.models import Models
+from app.prompting.service import Prompting
 from app.serial import SerialWorker
 from app.states import ACTIVE, JOB_MOVES, EngineState, JobState, move
 from app.store import Store
@@ -54,7 +55,9 @@ class JobQueue:
         recipe: Mapping[str, Any],
         previews: Callable[[], bool] = lambda: True,
         memory_limit: Callable[[], int] = lambda: 0,
+        prompting: Prompting | None = None,
     ) -> None:
+        self._prompting = prompting
         self._store, self._library, self._models, self._engine = store, library, models, engine
         self._disk, self._events, self._session, self._origin = disk, events, session, origin
         self._recipe, self._previews, self._memory_limit = recipe, previews, memory_limit
@@ -86,11 +89,13 @@ class JobQueue:
         count: int = 1,
         variants: Sequence[Mapping[str, Any]] = (),
         about: Mapping[str, Any] | None = None,
+        styles: Sequence[str] = (),
     ) -> Job:
         """Check and enqueue; returns at once.
 
         With ``variants`` there is one picture for each, made with the inputs and the variant's laid over them;
-        ``count`` is not asked then. ``about`` goes into their recipes.
+        ``count`` is not asked then. ``about`` goes into their recipes. Alternatives and wildcards in prompts are chosen
+        here by each picture's seed, after the words of ``styles`` were put around them (``app.prompting.service``).
 
         Raises:
             InvalidInputError: inputs the model does not take as they are; nothing was queued.
@@ -105,6 +110,10 @@ class JobQueue:
             raise InvalidInputError(Problem("count", str(len(variants)), sentence))
         values = schema.validate(inputs)
         values.setdefault("seed", secrets.randbelow(MAX_SEED + 1))
+        if self._prompting is not None:
+            prepared = self._prompting.prepare(values, count, variants, styles)
+            values, variants = schema.validate(prepared.values), prepared.variants
+            about = {**prepared.about, **(about or {})}
         whole = [schema.validate({**values, **variant}) for variant in variants]
         for each in whole or [values]:
             self._models.addons_for(model_id, each)

@@ -208,6 +208,7 @@ class DemoQueue:
         count: int = 1,
         variants: Sequence[Mapping[str, Any]] = (),
         about: Mapping[str, Any] | None = None,
+        styles: Sequence[str] = (),
     ) -> Job:
         entry = self._core.models.get(model_id)
         if entry.problem is not None or entry.schema is None:
