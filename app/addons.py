@@ -14,7 +14,7 @@ from typing import Any
 from app.judging import ModelEntry
 from app.messages import as_text
 from app.weights import AddOn
-from models import items
+from models import items, maps
 from models.card import AddonRef
 from models.errors import InvalidInputError, Problem
 from models.families import ANY, family_title
@@ -40,6 +40,31 @@ def resolve(
             problems.append(Problem(use.input, use.name, sentence))
         else:
             found[use.name] = ref(addon)
+    if problems:
+        raise InvalidInputError(*problems)
+    return found
+
+
+def helpers(
+    specs: Sequence[InputSpec], values: Mapping[str, Any], addons: Callable[[], Sequence[AddOn]]
+) -> dict[str, AddonRef]:
+    """The models that the preprocessors in ``values`` need (``models.maps``), by their ids.
+
+    Raises:
+        InvalidInputError: none of a kind that is needed is here.
+    """
+    found: dict[str, AddonRef] = {}
+    problems = []
+    for name, preprocessor in maps.wanted(specs, values):
+        known = maps.PREPROCESSORS.get(preprocessor)
+        if known is None:
+            problems.append(Problem(name, preprocessor, maps.unknown(preprocessor)))
+        elif known.roles:
+            able = {addon.id: ref(addon) for addon in addons() if addon.kind in (*known.roles, *known.also)
+                    and addon.problem is None}  # fmt: skip
+            found |= able
+            if not any(each.kind in known.roles for each in able.values()):
+                problems.append(Problem(name, preprocessor, maps.missing(preprocessor)))
     if problems:
         raise InvalidInputError(*problems)
     return found

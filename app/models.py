@@ -20,7 +20,7 @@ from app.known import Known
 from app.paths import Paths
 from app.settings import SettingsStore
 from app.weights import AddOn, StoredKind
-from models import items, tools
+from models import items, maps, tools
 from models.box import BoxSchema
 from models.card import AddonRef, ModelCard, ModelRef
 from models.catalog.entry import CatalogEntry
@@ -160,9 +160,10 @@ class Models:
         """Which file each add-on that ``values`` (validated) name stands for; raises as ``addons.resolve``."""
         entry = self.get(model_id)
         specs = entry.schema.inputs if entry.schema is not None else ()
+        helpers = addons.helpers(specs, values, self.addons) if any(maps.wanted(specs, values)) else {}
         if not any(items.uses(specs, values)):
-            return {}
-        return addons.resolve(entry, values, self.addons(), self.addon_file)
+            return helpers
+        return helpers | addons.resolve(entry, values, self.addons(), self.addon_file)
 
     def addon_file(self, path: Path) -> AddOn | None:
         """What a weight file that is not on the list is; None where it is nothing that models are used with."""

@@ -125,11 +125,9 @@ PREPROCESSORS: dict[str, Preprocessor] = {one.name: one for one in _TABLE}
 """By name, in the order they are offered. The empty name means: the picture given is the map itself."""
 
 
-def known(name: str) -> str:
-    """``name`` if there is such a preprocessor, or it is empty; raises ValueError with a sentence."""
-    if name and name not in PREPROCESSORS:
-        raise ValueError(f"there is no preprocessor “{name}”; there are {', '.join(PREPROCESSORS)}")
-    return name
+def unknown(name: str) -> str:
+    """The sentence for a preprocessor that there is not."""
+    return f"There is no preprocessor “{name}”; there are {', '.join(PREPROCESSORS)}."
 
 
 def settings(name: str, options: Mapping[str, Any]) -> dict[str, float]:
@@ -157,6 +155,28 @@ def suggested(controlnet: str, modes: Iterable[str] = ()) -> str:
 def _within(word: str, words: str) -> bool:
     """Whether ``word`` stands in ``words`` as a word; long ones may be glued to others ("controlnetdepth")."""
     return word in words if len(word) > 4 else bool(re.search(rf"(^|_){word}(_|s?$|\d|map)", words))
+
+
+_THINGS = {DEPTH: "depth", NORMALS: "normals", POSE: "poses", SEGMENTATION: "areas (segmentation)"}
+
+
+def missing(name: str) -> str:
+    """The sentence for a preprocessor whose helper model is not on this computer."""
+    one = PREPROCESSORS[name]
+    things = " or ".join(_THINGS[role] for role in one.roles)
+    here = "none that can be used is on this computer"
+    return f"“{one.title}” needs a model for {things}, and {here}. Get one on the Models page."
+
+
+def wanted(specs: Iterable[InputSpec], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The preprocessors that ``values`` name: the input, and the preprocessor."""
+    found = []
+    for spec in specs:
+        if spec.kind is Kind.CONTROLS:
+            found += [(spec.name, str(item.get(PREPROCESSOR) or "")) for item in values.get(spec.name) or ()]
+        elif spec.name == PREPROCESSOR and spec.kind is Kind.CHOICE:
+            found.append((spec.name, str(values.get(spec.name) or "")))
+    return [(name, each) for name, each in found if each]
 
 
 def specs() -> tuple[InputSpec, ...]:

@@ -31,6 +31,9 @@ class Role(StrEnum):
     BACKGROUND = "background-removal"
     CAPTION = "caption"
     SEGMENTATION = "segmentation"
+    NORMALS = "normals"
+    POSE = "pose"
+    DETECTION = "detection"
 
 
 MODELS = frozenset({Role.TEXT_TO_IMAGE, Role.EDIT, Role.INPAINT})

@@ -48,6 +48,9 @@ ROLE_WORDS: dict[Role, str] = {
     Role.BACKGROUND: "background removal remove cut-out matting",
     Role.CAPTION: "caption captioning describe description",
     Role.SEGMENTATION: "segmentation segment mask select",
+    Role.NORMALS: "normals normal map surface",
+    Role.POSE: "pose poses openpose skeleton people joints",
+    Role.DETECTION: "detection detect detector find objects people",
 }
 
 

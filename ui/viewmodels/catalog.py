@@ -26,7 +26,17 @@ PATIENCE_MS = 4000
 """How long cards stand grey at the start before the catalog is said to be empty."""
 LEAST_QUERY = 2
 GB = 1_000_000_000
-HELPERS = frozenset({Role.DEPTH, Role.BACKGROUND, Role.CAPTION, Role.SEGMENTATION})
+HELPERS = frozenset(
+    {
+        Role.DEPTH,
+        Role.NORMALS,
+        Role.POSE,
+        Role.DETECTION,
+        Role.BACKGROUND,
+        Role.CAPTION,
+        Role.SEGMENTATION,
+    }
+)
 PARTS = frozenset({Role.VAE, Role.PREVIEW, Role.EMBEDDING, Role.TEXT_ENCODER})
 
 

@@ -29,6 +29,9 @@ ROLES: dict[Role, tuple[str, str]] = {
     Role.BACKGROUND: ("Background removal", "eraser"),
     Role.CAPTION: ("Captions", "captions"),
     Role.SEGMENTATION: ("Segmentation", "shapes"),
+    Role.NORMALS: ("Normals", "mountain"),
+    Role.POSE: ("Poses", "person-standing"),
+    Role.DETECTION: ("Detection", "scan-search"),
 }
 """Words and icon of each task."""
 

@@ -31,14 +31,22 @@ def make_map(
         InvalidInputError: there is no such preprocessor, or no add-on that it needs.
         CancelledRunError: from ``report.checkpoint``.
     """
-    from models.runners.maps import drawn
-
     picture = flatten(image)
     if not preprocessor:
         return picture
     if preprocessor not in maps.PREPROCESSORS:
-        raise InvalidInputError(Problem("preprocessor", preprocessor, f"There is no preprocessor “{preprocessor}”."))
+        raise InvalidInputError(Problem("preprocessor", preprocessor, maps.unknown(preprocessor)))
     if report is not None:
         report.checkpoint()
-    values = maps.settings(preprocessor, options)
-    return drawn.DRAWN[preprocessor](picture, values)
+    return _make(preprocessor, picture, addons, device, maps.settings(preprocessor, options))
+
+
+def _make(name: str, picture: Image.Image, addons: Addons, device: str, options: dict[str, float]) -> Image.Image:
+    from models.runners.maps import drawn  # here, and below: libraries are imported when a map needs them
+
+    if name in drawn.DRAWN:
+        return drawn.DRAWN[name](picture, options)
+    from models.runners.maps import pose, seen
+
+    ways = {"depth": seen.depth, "normal": seen.normals, "segmentation": seen.areas, "pose": pose.pose}
+    return ways[name](picture, options, addons, device)
