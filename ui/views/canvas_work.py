@@ -115,7 +115,7 @@ class CanvasWork(QObject):
         if self._work.slow:
             return tr("Changing the mask…")
         if self.tool == "fill":
-            return tr("Click into what strokes enclose; hold Alt to empty it")
+            return tr("Click inside strokes")
         if self.tool in ("lasso", "rectangle"):
             return tr("Hold Alt to take away")
         if "brush" not in tools:
