@@ -303,7 +303,7 @@ def _explain_item(spec: InputSpec, error: Any) -> str:
     where = [str(part + 1) if isinstance(part, int) else str(part) for part in error["loc"][1:]]
     what = ", ".join([f"{spec.title} {where[0]}", *where[1:]]) if where else spec.title
     kind, limits = error["type"], error.get("ctx") or {}
-    if kind == "missing":
+    if kind in ("missing", "string_too_short"):
         return f"{what} is missing."
     if kind == "too_long":
         return f"{spec.title}: at most {items.MAX_ITEMS} fit."

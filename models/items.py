@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -46,7 +46,8 @@ class Lora(_Strict):
 class Control(_Strict):
     """One ControlNet. ``image`` is a picture that ``preprocessor`` (a name in ``models.maps``) makes the map of, or the
     map itself where that is empty. It acts from the share ``start`` to the share ``end`` of the steps. ``mode`` says
-    what kind of map it is, for networks that take several ("" : as the preprocessor says)."""
+    what kind of map it is, for networks that take several ("" : as the preprocessor says). ``options`` are those of the
+    preprocessor that are not as usual."""
 
     name: _Name
     image: _Path
@@ -55,6 +56,7 @@ class Control(_Strict):
     start: _Share = 0.0
     end: _Share = 1.0
     mode: Annotated[str, MaxLen(100)] = ""
+    options: Annotated[dict[str, float], MaxLen(16)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
