@@ -73,8 +73,9 @@ class Report(Protocol):
 class Runner(Protocol):
     """A loaded model. Made by ``load`` with one plan; run many times; dropped to give its memory back."""
 
-    memory: int
-    """Bytes its weights take (on whichever device)."""
+    @property
+    def memory(self) -> int:
+        """Bytes its weights take (on whichever device), with what is kept beside them."""
 
     def run(
         self, inputs: dict[str, Any], seed: int, keep: Path, report: Report, addons: Addons = NO_ADDONS

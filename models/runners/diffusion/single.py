@@ -87,16 +87,25 @@ def _unpacked(tensors: Tensors) -> Tensors:
 
 
 def _unpickled(note: Note, prefix: str) -> Tensors:
-    """From a pickle a person agreed to. Its tensors are taken from where they lie in the file, and nothing is
-    unpickled; where they cannot be (files from before torch 1.6), by torch's restricted reader, which runs no code."""
     if not note.allow_pickle:
         raise PermissionError("no consent to read a pickle")
-    listing = read_pickled(Path(note.file))
+    return unpickled(Path(note.file), prefix)
+
+
+def unpickled(path: Path, prefix: str = "") -> Tensors:
+    """From a pickle a person agreed to. Its tensors are taken from where they lie in the file, and nothing is
+    unpickled; where they cannot be (files from before torch 1.6), by torch's restricted reader, which runs no code.
+
+    Raises:
+        SafetensorError: it holds more than weights.
+        OSError: it cannot be read.
+    """
+    listing = read_pickled(path)
     wanted = _without(dict(unwrapped(listing.tensors if listing else {})), prefix)
     if all(tensor.begin for tensor in wanted.values()):
-        return _mapped(Path(note.file), wanted)
+        return _mapped(path, wanted)
     try:
-        found = torch.load(note.file, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except torch_pickle.PickleError as error:
         raise SafetensorError(f"it holds more than weights: {error}") from error
     while isinstance(found.get("state_dict"), dict):
