@@ -20,13 +20,17 @@ from PIL import Image
 from models import canvas, devices, faults, samplers, ways
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
+from models.inputs import Size
 from models.pipelines import PipelineRow
 from models.planning import Placement, Plan
 from models.runners.base import NO_ADDONS, Addons, OutOfMemoryError, Picture, Report
 from models.runners.diffusion import easel, kept, words
+from models.runners.diffusion.beside import Beside
 from models.runners.diffusion.blend import Start, Variation, steered
 from models.runners.diffusion.decode import Decoder, finite
 from models.runners.diffusion.encode import change_of, encoded, laid
+from models.runners.diffusion.extras import Extras, prepared
+from models.runners.diffusion.fit import Cut
 from models.runners.diffusion.glimpse import glimpse
 from models.runners.diffusion.hooks import attribute, tidy, watched
 from models.runners.diffusion.loading import modules, vae_of, weight_bytes
@@ -60,6 +64,7 @@ class _Job:
     made: kept.Made
     easel: easel.Easel | None = None
     addons: Addons = field(default_factory=lambda: NO_ADDONS)
+    extras: Extras = field(default_factory=Extras)
     latents: torch.Tensor | None = None
     moments: dict[str, float] = field(default_factory=dict)
     scheduler: str = ""
@@ -85,7 +90,13 @@ class DiffusionRunner:
         self._colours = colours
         self._taking = ways.taking(row.name)
         self._space = space_of(row, info.configs, info.about.recommended)
-        self.memory = weight_bytes(pipe)
+        self._weights = weight_bytes(pipe)
+        self._beside = Beside(self._weights)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the model's weights and of what is kept beside it."""
+        return self._weights + self._beside.memory
 
     def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report, addons: Addons = NO_ADDONS) -> Picture:
         """See ``Runner.run``. ``inputs`` are validated values of ``models.schemas``; the pipeline is as before after
@@ -116,11 +127,13 @@ class DiffusionRunner:
         """Drop the pipeline and give its memory back to the device."""
         self._pipe = None
         self._colours = None
+        self._beside.clear()
         devices.release(self._plan.device)
 
     # -- denoising
 
     def _sampled(self, job: _Job) -> Image.Image:
+        job.extras = self._extras(job)
         job.report.stage("running")
         try:
             return self._sample(job)
@@ -141,11 +154,24 @@ class DiffusionRunner:
             stack.enter_context(self._decoder_in_place(job))
             stack.enter_context(steered(self._pipe, scheduler, steps, self._start(job), _variation(job)))
             stack.enter_context(words.weighed(self._pipe))
+            stack.enter_context(
+                job.extras.acting(self._pipe, self._info, self._denoiser(), scheduler, self._plan, job.report)
+            )
             output = self._pipe(**self._arguments(job))
         if steps.began is not None:
             job.moments["denoising"] = steps.began
         image: Image.Image = output[0][0]
         return image
+
+    def _denoiser(self) -> Any:
+        return getattr(self._pipe, self._row.denoiser)
+
+    def _extras(self, job: _Job) -> Extras:
+        """ControlNets and their like, loaded where they are not."""
+        cut = Cut(Size(job.made.width, job.made.height), job.easel, canvas.extension(job.inputs))
+        return prepared(
+            job.inputs, job.addons, self._pipe, self._denoiser(), self._info, self._plan, cut, self._beside, job.report
+        )
 
     def _previewer(self, job: _Job, colours: Colours) -> Previewer:
         size, factor = (job.made.width, job.made.height), int(getattr(self._pipe, "vae_scale_factor", 8))
@@ -207,7 +233,7 @@ class DiffusionRunner:
         movable = self._plan.placement in (Placement.WHOLE, Placement.MODEL_OFFLOAD)
         devices.release(self._plan.device)
         room = devices.free_bytes(self._plan.device)
-        if self._plan.dtype == "float32" or not movable or room < 2 * self.memory:
+        if self._plan.dtype == "float32" or not movable or room < 2 * self._weights:
             raise broken
         job.report.notice("run_again_float32")
         try:
@@ -222,7 +248,7 @@ class DiffusionRunner:
         for module in modules(self._pipe).values():
             module.to(dtype=getattr(torch, dtype))
         self._plan = msgspec.structs.replace(self._plan, dtype=dtype, vae_dtype=dtype)
-        self.memory = weight_bytes(self._pipe)
+        self._weights = weight_bytes(self._pipe)
 
     @contextmanager
     def _undone_on_failure(self) -> Iterator[None]:
@@ -237,7 +263,7 @@ class DiffusionRunner:
             self._plan = plan
             for name, tensor in _tensors(self._pipe):
                 tensor.data = tensor.data.to(dtypes.get(name, tensor.dtype))
-            self.memory = weight_bytes(self._pipe)
+            self._weights = weight_bytes(self._pipe)
             devices.release(plan.device)
             raise
 
@@ -315,8 +341,10 @@ class DiffusionRunner:
 
     def _facts(self, job: _Job) -> dict[str, Any]:
         pictured: dict[str, Any] = {}
+        if job.extras.facts:
+            pictured = {"pictures": job.extras.facts}
         if job.easel is not None:
-            pictured = {"pictures": job.easel.facts, "work": f"{job.made.width}x{job.made.height}"}
+            pictured = {"pictures": {**job.easel.facts, **job.extras.facts}, "work": f"{job.made.width}x{job.made.height}"}
         return {
             **pictured,
             "pipeline": self._row.name,
