@@ -88,6 +88,14 @@ _ERRORS: dict[ErrorCode, Words] = {
         "Look for a version of it in safetensors files.",
         Action.CHOOSE_MODEL,
     ),
+    _C.ADDON_BROKEN: Words(
+        "“{name}” cannot be used: {reason} ({file}).", "Get it again, or leave it out.", Action.EDIT_INPUTS
+    ),
+    _C.ADDON_MISFIT: Words(
+        "“{name}” does not fit this model: {matched} of its {layers} layers match. It was made for {made_for}.",
+        "Leave it out, or choose a model of that family.",
+        Action.EDIT_INPUTS,
+    ),
     _C.MODEL_NEEDS_REMOTE_CODE: Words(
         "“{model}” brings program code of its own, which Atelier does not run.",
         "Choose another model.",
@@ -263,6 +271,9 @@ _ERRORS: dict[ErrorCode, Words] = {
 _NOTICES: dict[str, str] = {
     "cheaper_plan": "Memory ran out, so Atelier goes on in a way that needs less: {plan}.",
     "decode_tiled": "Memory was short, so the picture is finished in tiles.",
+    "nothing_found": "Nothing was found to make finer ({what}).",
+    "smaller_tiles": "Memory was short, so the picture is worked on in tiles of {tile} pixels.",
+    "upscale_on_cpu": "Memory was short, so the picture is enlarged on the processor.",
     "decode_on_cpu": "Memory was short, so the picture is finished on the processor.",
     "decoded_again_float32": "The picture came out broken and is finished again more precisely.",
     "run_again_float32": "The picture came out broken and is made again more precisely.",
@@ -270,6 +281,7 @@ _NOTICES: dict[str, str] = {
     "retried": "The engine stopped ({reason}); the job was started again.",
     "latents_not_kept": "The steps could not be written down; if the engine stops now they have to be done again.",
     "weights_not_read": "This model does not weigh words: the numbers in brackets were left out.",
+    "lora_partly": "Of “{name}” {matched} of {layers} layers fit this model; the others are left out.",
     "latents_reused": "The steps were already done; only the picture is finished again.",
 }
 

@@ -32,6 +32,8 @@ class ErrorCode(StrEnum):
     BASE_MISSING = "base_missing"
     MODEL_IN_USE = "model_in_use"
     LICENCE_NOT_ACCEPTED = "licence_not_accepted"
+    ADDON_BROKEN = "addon_broken"
+    ADDON_MISFIT = "addon_misfit"
     # the network and the hub
     OFFLINE = "offline"
     NO_CONNECTION = "no_connection"

@@ -36,7 +36,8 @@ class PipelineRow(msgspec.Struct, frozen=True, omit_defaults=True):
     more at run time); ``defaults`` holds the plain values among the defaults. ``guidance`` names the parameter that
     steers how strictly the prompt is followed, ``denoiser`` the component that is called once or more a step.
     ``own_sigmas`` says that the pipeline hands its own noise levels to the scheduler, which few schedulers accept.
-    ``siblings`` are classes of the same family for other tasks, by task.
+    ``loras`` says that diffusers knows how LoRAs for it are written. ``siblings`` are classes of the same family for
+    other tasks, by task.
     """
 
     name: str
@@ -53,6 +54,7 @@ class PipelineRow(msgspec.Struct, frozen=True, omit_defaults=True):
     step_callback: bool = False
     interrupt: bool = False
     own_sigmas: bool = False
+    loras: bool = False
     deprecated: bool = False
     siblings: dict[str, str] = {}
 

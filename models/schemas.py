@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models import canvas, control, folders, pictures, samplers, sizes, ways
+from models import adapters, canvas, control, folders, pictures, refine, samplers, seamless, sizes, ways
 from models.box import BoxSchema, Override
 from models.canvas import Space
 from models.errors import AtelierError, ErrorCode
@@ -60,7 +60,8 @@ def schema_for(
     pictured = canvas.specs(how, space)
     specs = [
         *_words(found), *pictured, *_sizes(found, configs), *_sampling(found, configs), *canvas.variations(how),
-        *_details(found), *control.specs(pipeline),
+        *_details(found), *adapters.specs(found, configs), *control.specs(pipeline), *refine.specs(how),
+        *seamless.specs(found),
     ]  # fmt: skip
     schema = BoxSchema(tuple(specs), any_of=canvas.any_of(how))
     wanted = {name: Override(default=value) for name, value in (recommended or {}).items()}
@@ -126,7 +127,9 @@ def planned_pixels(folder: str, inputs: Mapping[str, Any]) -> int:
     """
     asked = int(inputs.get("width") or 0) * int(inputs.get("height") or 0)
     if not folder or not inputs.get(canvas.IMAGE):
-        return asked
+        return refine.pixels(inputs, asked)
+    if refine.enlarges(inputs) or not (Path(folder) / folders.INDEX).is_file():  # in tiles of the model's own size
+        return 0
     info = folders.inspect(Path(folder))
     taking, space = ways.taking(info.pipeline), space_of(row(info.pipeline), info.configs, info.about.recommended)
     room = canvas.room_of(taking)

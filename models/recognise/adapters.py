@@ -32,6 +32,21 @@ class Layer(NamedTuple):
     outputs: int
 
 
+def part_of(name: str) -> tuple[str, str] | None:
+    """The layer a tensor of a LoRA changes, as the file calls it, and which part of the change it is ("down", "up",
+    "alpha", "lokr_w1"...); None for a tensor of something else."""
+    found = _PARTS.match(name)
+    if found is None:
+        return None
+    part = {"A": "down", "B": "up"}.get(found["lora"] or "", found["lora"] or found["other"])
+    return found["layer"], part.removesuffix(".weight")
+
+
+def layers(tensors: Tensors) -> list[Layer]:
+    """The layers that a LoRA changes."""
+    return _layers(tensors)[0]
+
+
 def find(tensors: Tensors) -> Finding | None:
     """A LoRA (LoKr, LoHa, full difference...) among ``tensors``, None if they are something else."""
     layers, matched, algorithm = _layers(tensors)
@@ -58,7 +73,7 @@ def _layers(tensors: Tensors) -> tuple[list[Layer], int, str]:
         if found is None:
             continue
         matched += 1
-        layer, part, shape = _plain(found["layer"]), found["lora"] or found["other"], tensor.shape
+        layer, part, shape = plain(found["layer"]), found["lora"] or found["other"], tensor.shape
         if part == "alpha" or len(shape) < 1:
             continue
         kinds.add("lora" if found["lora"] else part.split("_")[0])
@@ -90,7 +105,8 @@ def _kron(shapes: dict[str, tuple[int, ...]]) -> tuple[int, int]:
     return one[0] * other[0], one[1] * other[1]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A layer's name with underscores only, without what says nothing about where it is."""
     return name.replace(".", "_").replace("_processor_", "_").replace("_default", "")
 
 

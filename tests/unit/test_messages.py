@@ -21,6 +21,8 @@ FACTS: dict[ErrorCode, dict[str, str | int | float]] = {
     ErrorCode.MODEL_CORRUPT: {"model": "m", "file": "unet/x.safetensors"},
     ErrorCode.MODEL_UNSUPPORTED: {"model": "m", "pipeline": "P"},
     ErrorCode.MODEL_NEEDS_PICKLE: {"model": "m"},
+    ErrorCode.ADDON_BROKEN: {"name": "ink", "file": "ink.safetensors", "reason": "it is no LoRA"},
+    ErrorCode.ADDON_MISFIT: {"name": "ink", "matched": 0, "layers": 304, "made_for": "FLUX.1"},
     ErrorCode.MODEL_NEEDS_REMOTE_CODE: {"model": "m"},
     ErrorCode.FILE_UNKNOWN: {"file": "a.zip"},
     ErrorCode.BASE_MISSING: {"model": "m", "family": "FLUX.1", "base": "FLUX.1 schnell"},

@@ -37,6 +37,8 @@ def test_stable_diffusion() -> None:
         "seed",
         "guidance_rescale",
         "eta",
+        "vae",
+        "clip_skip",
     )
     assert size(schema) == (512, 512)
     assert schema["width"].about.multiple_of == 8
@@ -47,7 +49,6 @@ def test_stable_diffusion() -> None:
     assert "CFG" in schema["guidance_scale"].about.description
     assert {"ddim", "dpmpp_2m_karras", "euler_a", "unipc", "lcm"} < set(schema["scheduler"].about.choices)
     assert schema["scheduler"].default == "default"
-    assert "clip_skip" not in schema
 
 
 def test_flux_takes_flow_schedulers_only_and_packs_latents() -> None:

@@ -113,8 +113,9 @@ class Decoder:
     def _fresh(self, device: torch.device, latents: torch.Tensor, options: dict[str, Any]) -> Any:
         """Decode with another copy of the autoencoder, so that offload hooks and number types of the loaded one are
         not disturbed."""
+        again = vars(self._vae).get("read_again")  # another one than the model's own (``vaes``)
         assert self._part is not None
-        vae = load_part(self._info, self._part, torch.float32).to(device)
+        vae = (again() if again else load_part(self._info, self._part, torch.float32)).to(device)
         with ExitStack() as stack, torch.no_grad():
             for block in repeated_blocks(vae):
                 stack.callback(block.register_forward_pre_hook(lambda *_: self._report.checkpoint()).remove)

@@ -17,14 +17,15 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
-from models import canvas, devices, faults, samplers, ways
+from models import canvas, devices, faults, refine, samplers, ways
+from models import seamless as tiles
 from models.errors import AtelierError, ErrorCode
 from models.folders import FolderInfo
 from models.inputs import Size
 from models.pipelines import PipelineRow
 from models.planning import Placement, Plan
 from models.runners.base import NO_ADDONS, Addons, OutOfMemoryError, Picture, Report
-from models.runners.diffusion import easel, kept, words
+from models.runners.diffusion import adapters, easel, embeddings, kept, passes, seamless, vaes, words
 from models.runners.diffusion.beside import Beside
 from models.runners.diffusion.blend import Start, Variation, steered
 from models.runners.diffusion.decode import Decoder, finite
@@ -66,8 +67,14 @@ class _Job:
     addons: Addons = field(default_factory=lambda: NO_ADDONS)
     extras: Extras = field(default_factory=Extras)
     latents: torch.Tensor | None = None
+    given: torch.Tensor | None = None
+    """Latents to start from, where the picture of the easel need not be encoded."""
     moments: dict[str, float] = field(default_factory=dict)
     scheduler: str = ""
+    worn: dict[str, Any] = field(default_factory=dict)
+    """What the recipe says of LoRAs, embeddings and another VAE."""
+    seam: float | None = None
+    """How well the edges meet, where they are to."""
 
     def mark(self, stage: str) -> None:
         self.moments.setdefault(stage, time.monotonic())
@@ -89,39 +96,79 @@ class DiffusionRunner:
         self._plan = plan
         self._colours = colours
         self._taking = ways.taking(row.name)
-        self._space = space_of(row, info.configs, info.about.recommended)
+        self.space = space_of(row, info.configs, info.about.recommended)
         self._weights = weight_bytes(pipe)
         self._beside = Beside(self._weights)
+        self._adapters, self._vaes = adapters.Adapters(pipe), vaes.Vaes(pipe)
 
     @property
     def memory(self) -> int:
         """Bytes of the model's weights and of what is kept beside it."""
-        return self._weights + self._beside.memory
+        return self._weights + self._beside.memory + self._adapters.bytes + self._vaes.bytes
 
     def run(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report, addons: Addons = NO_ADDONS) -> Picture:
         """See ``Runner.run``. ``inputs`` are validated values of ``models.schemas``; the pipeline is as before after
         any error."""
-        job = self._job(inputs, seed, keep, report, addons)
-        if job.easel is not None and canvas.effective_strength(inputs) == 0:
+        if refine.several(inputs):
+            return passes.Passes(self, inputs, seed, keep, report, addons).picture()
+        job = self.job(inputs, seed, keep, report, addons)
+        return Picture(self.made(job), seed, self.facts(job))
+
+    def made(self, job: _Job) -> Image.Image:
+        """One pass through the pipeline, and what it makes of the picture there was."""
+        report, keep = job.report, job.keep
+        if job.easel is not None and canvas.effective_strength(job.inputs) == 0:
             report.stage("running")
-            return Picture(job.easel.untouched(), seed, self._facts(job))
+            return job.easel.untouched()
         with oom_as("run", self._plan.device), device_failures(self._plan.device), tidy(self._pipe):
             report.checkpoint()
             job.mark("began")
             job.latents = kept.read(keep, job.made) if vae_of(self._pipe)[1] is not None else None
-            image = self._sampled(job) if job.latents is None else self._decoded(job)
-            image = self._not_black(job, image)
+            with self._dressed(job):
+                image = self._sampled(job) if job.latents is None else self._decoded(job)
+                image = self._not_black(job, image)
         job.mark("ended")
         image = job.easel.finish(image) if job.easel is not None else image
-        return Picture(image, seed, self._facts(job))
+        wanted = tiles.axes(job.inputs)
+        job.seam = tiles.seam_score(image, wanted) if any(wanted) else None
+        return image
 
-    def _job(self, inputs: dict[str, Any], seed: int, keep: Path, report: Report, addons: Addons) -> _Job:
-        """Everything about one picture that is known before the device is asked."""
-        pictured = easel.set_up(inputs, self._space, seed, self._taking)
+    def job(
+        self,
+        inputs: dict[str, Any],
+        seed: int,
+        keep: Path,
+        report: Report,
+        addons: Addons,
+        pictured: easel.Easel | None = None,
+    ) -> _Job:
+        """Everything about one picture that is known before the device is asked; ``pictured`` is what to start from
+        instead of what the inputs name."""
+        pictured = pictured or easel.set_up(inputs, self.space, seed, self._taking)
         width, height = int(inputs.get("width") or 0), int(inputs.get("height") or 0)
         if pictured is not None:
             width, height = pictured.frame.work.width, pictured.frame.work.height
         return _Job(inputs, seed, keep, report, kept.Made(self._row.name, width, height), pictured, addons)
+
+    @contextmanager
+    def _dressed(self, job: _Job) -> Iterator[None]:
+        """Within, the pipeline has on what the job wants worn: another VAE, LoRAs, embeddings."""
+        with ExitStack() as stack:
+            stack.enter_context(self._vaes.used(vaes.ref_of(job.inputs, job.addons), self._plan, job.worn))
+            if job.latents is None:
+                loras = adapters.refs_of(job.inputs, job.addons)
+                stack.enter_context(self._adapters.worn(loras, job.report, job.worn))
+                spoken = embeddings.refs_of(job.inputs, job.addons)
+                stack.enter_context(embeddings.spoken(self._pipe, spoken, job.worn))
+            yield
+
+    @property
+    def pipe(self) -> Any:
+        return self._pipe
+
+    @property
+    def plan(self) -> Plan:
+        return self._plan
 
     def close(self) -> None:
         """Drop the pipeline and give its memory back to the device."""
@@ -155,6 +202,9 @@ class DiffusionRunner:
             stack.enter_context(steered(self._pipe, scheduler, steps, self._start(job), _variation(job)))
             stack.enter_context(words.weighed(self._pipe))
             stack.enter_context(
+                seamless.tiling(self._pipe, self._row, _across(job), self._grid(job), job.seed, steps)
+            )
+            stack.enter_context(
                 job.extras.acting(self._pipe, self._info, self._denoiser(), scheduler, self._plan, job.report)
             )
             output = self._pipe(**self._arguments(job))
@@ -184,7 +234,9 @@ class DiffusionRunner:
         """The picture's latents and what of them may change, for a job with a picture."""
         if job.easel is None or not self._starts_from_picture(job.easel, job.inputs):
             return None
-        latents = encoded(self._pipe, self._info, self._plan, job.easel.image, job.report)
+        latents = job.given
+        if latents is None:
+            latents = encoded(self._pipe, self._info, self._plan, job.easel.image, job.report)
         layout = self._taking.layout
         change = None
         if job.easel.mask is not None and job.easel.core is not None:
@@ -196,6 +248,11 @@ class DiffusionRunner:
             return pictured.mask is not None or canvas.effective_strength(inputs) < 1
         return self._taking.way is Way.WRAPPER
 
+    def _grid(self, job: _Job) -> tuple[int, int]:
+        """Tokens in height and width where latents are strung up two by two."""
+        side = 2 * int(getattr(self._pipe, "vae_scale_factor", 8))
+        return job.made.height // side, job.made.width // side
+
     def _arguments(self, job: _Job) -> dict[str, Any]:
         """What the pipeline is called with. The generator lives on the CPU: the same seed starts from the same noise
         on every device."""
@@ -205,6 +262,7 @@ class DiffusionRunner:
         named.update(self._pictures(job))
         named = words.plainly(self._pipe, named, job.report)
         named["generator"] = torch.Generator("cpu").manual_seed(job.seed)
+        named["clip_skip"] = (job.inputs.get("clip_skip") or 1) - 1 or None  # people count the layer that is taken
         named["clean_caption"] = False  # needs packages that are not ours, and only rewrites the words
         if "use_resolution_binning" in self._row.inputs:
             named["use_resolution_binning"] = self._has_bins() and job.easel is None
@@ -276,7 +334,7 @@ class DiffusionRunner:
         if vae is None:
             yield
             return
-        decoder = self._decoder(job.report)
+        decoder = self._decoder(job)
 
         @functools.wraps(vae.decode)
         def decode(z: torch.Tensor, *args: Any, **options: Any) -> Any:
@@ -290,8 +348,8 @@ class DiffusionRunner:
         with attribute(vae, "decode", decode):
             yield
 
-    def _decoder(self, report: Report) -> Decoder:
-        return Decoder(self._pipe, self._info, self._plan, report)
+    def _decoder(self, job: _Job) -> seamless.Decodes:
+        return seamless.wrapped(Decoder(self._pipe, self._info, self._plan, job.report), _across(job))
 
     def _keep(self, job: _Job, latents: torch.Tensor) -> None:
         """Latents that are worth it are on the disk before anything is tried with them."""
@@ -313,7 +371,7 @@ class DiffusionRunner:
         job.report.notice("latents_reused")
         job.scheduler = str(job.inputs.get("scheduler", samplers.DEFAULT))
         with torch.no_grad():
-            result = self._decoder(job.report).decode(_given(job), {"return_dict": False})
+            result = self._decoder(job).decode(_given(job), {"return_dict": False})
         return self._finished(job, result[0])
 
     def _finished(self, job: _Job, pixels: torch.Tensor) -> Image.Image:
@@ -333,32 +391,46 @@ class DiffusionRunner:
             return image
         if job.latents is not None:
             with torch.no_grad():
-                result = self._decoder(job.report).decode_safely(_given(job), {"return_dict": False})
+                result = self._decoder(job).decode_safely(_given(job), {"return_dict": False})
             image = self._finished(job, result[0])
         if is_black(image):
             job.report.notice("result_black")
         return image
 
-    def _facts(self, job: _Job) -> dict[str, Any]:
+    def facts(self, job: _Job) -> dict[str, Any]:
         pictured: dict[str, Any] = {}
         if job.extras.facts:
             pictured = {"pictures": job.extras.facts}
         if job.easel is not None:
-            pictured = {"pictures": {**job.easel.facts, **job.extras.facts}, "work": f"{job.made.width}x{job.made.height}"}
+            pictured = {
+                "pictures": {**job.easel.facts, **job.extras.facts},
+                "work": f"{job.made.width}x{job.made.height}",
+            }
         return {
             **pictured,
+            **job.worn,
             "pipeline": self._row.name,
             "scheduler": job.scheduler,
             "steps": job.inputs.get(STEPS),
             "dtype": self._plan.dtype,
             "placement": self._plan.placement.value,
             "timings": job.timings(),
+            **({} if job.seam is None else {"seam": job.seam}),
         }
 
 
 def _variation(job: _Job) -> Variation | None:
     strength = float(job.inputs.get("variation_strength") or 0.0)
     return Variation(int(job.inputs.get("variation_seed") or 0), strength) if strength > 0 else None
+
+
+def _across(job: _Job) -> tuple[bool, bool]:
+    """Along which axes the edges are to meet; a window within the picture has other neighbours than its own edge."""
+    x, y = tiles.axes(job.inputs)
+    if job.easel is None:
+        return x, y
+    frame = job.easel.frame
+    return x and frame.window_size.width == frame.canvas.width, y and frame.window_size.height == frame.canvas.height
 
 
 def is_black(image: Image.Image) -> bool:

@@ -94,6 +94,7 @@ def _row(cls: type[DiffusionPipeline]) -> PipelineRow:
         step_callback="callback_on_step_end" in call,
         interrupt="interrupt" in _members(cls),
         own_sigmas=_own_sigmas(cls),
+        loras=hasattr(cls, "load_lora_weights"),
         deprecated=_deprecated(cls),
     )
 
