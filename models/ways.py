@@ -44,9 +44,9 @@ class Layout(StrEnum):
 class Taking:
     """How one class takes pictures: ``most`` so many, not counting the mask, and at ``least`` so many.
 
-    With ``beside`` what it is given is looked at beside what it makes, as more tokens of one sequence: memory grows with
-    each picture. A class for editing that ``blends`` also takes a mask, new edges and a strength: beside what it does
-    with the picture itself, the wrapper starts from it and puts back what is kept.
+    With ``beside`` what it is given is looked at beside what it makes, as more tokens of one sequence: memory grows
+    with each picture. A class for editing that ``blends`` also takes a mask, new edges and a strength: beside what it
+    does with the picture itself, the wrapper starts from it and puts back what is kept.
     """
 
     way: Way = Way.WORDS
@@ -67,6 +67,7 @@ _FLUX2 = Taking(Way.EDIT, Layout.PATCHED, most=5, blends=True, beside=True)
 
 WAYS: dict[str, Taking] = {
     "AuraFlowPipeline": _PLAIN,
+    "BriaPipeline": _PACKED,
     "ChromaPipeline": _PACKED,
     "CogView4Pipeline": _PLAIN,
     "Flux2KleinPipeline": _FLUX2,
@@ -78,8 +79,11 @@ WAYS: dict[str, Taking] = {
     "HunyuanDiTPipeline": _PLAIN,
     "KolorsPAGPipeline": _PLAIN,
     "KolorsPipeline": _PLAIN,
+    "Krea2Pipeline": _PACKED,
     "LongCatImageEditPipeline": _BESIDE,
+    "LongCatImagePipeline": _PACKED,
     "Lumina2Pipeline": _PLAIN,
+    "OvisImagePipeline": _PACKED,
     "PixArtAlphaPipeline": _PLAIN,
     "PixArtSigmaPAGPipeline": _PLAIN,
     "PixArtSigmaPipeline": _PLAIN,
@@ -101,8 +105,11 @@ WAYS: dict[str, Taking] = {
     "StableDiffusionXLPipeline": _PLAIN,
     "ZImagePipeline": _PLAIN,
 }
-"""By class name. What is not here makes pictures from words only: its latents lie or are scaled in a way of its own, or
-it moves sizes to others (HiDream)."""
+"""By class name. What is not here makes pictures from words only, in diffusers 0.42 for these reasons: HiDream moves
+sizes to others of the same area; Sana Sprint scales its latents by the trigonometric scheduler's ``sigma_data`` outside
+of it; Cosmos divides by it and denoises a video; ERNIE has no ``prepare_latents``; GLM lays out the picture with a
+language model first; Bria Fibo is told in JSON; HunyuanImage was not tried. Of the image variations, Kandinsky 2.2 is
+in two folders, and UnCLIP and Versatile Diffusion are deprecated in diffusers."""
 
 
 def taking(pipeline: str) -> Taking:

@@ -125,6 +125,52 @@ def hunyuan_dit() -> tuple[Any, dict[str, Any]]:
     }
 
 
+def ovis() -> tuple[Any, dict[str, Any]]:
+    transformer = diffusers.OvisImageTransformer2DModel(
+        patch_size=1, in_channels=16, out_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=32, axes_dims_rope=(4, 4, 8),
+    )  # fmt: skip
+    vae = tiny._vae(4, shift_factor=0.1, use_quant_conv=False, use_post_quant_conv=False)
+    pipe = diffusers.OvisImagePipeline(flow(), vae, None, None, transformer)
+    both = {"prompt_embeds": numbers(1, WORDS, 32), "negative_prompt_embeds": numbers(1, WORDS, 32)}
+    return pipe, {**both, "negative_prompt": None}
+
+
+def longcat() -> tuple[Any, dict[str, Any]]:
+    transformer = diffusers.LongCatImageTransformer2DModel(
+        patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=[4, 4, 8],
+    )  # fmt: skip
+    vae = tiny._vae(16, shift_factor=0.1, use_quant_conv=False, use_post_quant_conv=False)
+    pipe = diffusers.LongCatImagePipeline(flow(), vae, None, None, None, transformer)
+    place = torch.zeros(WORDS, 3)
+    vars(pipe)["encode_prompt"] = lambda **_: (numbers(1, WORDS, 32), place)  # takes no ready-made numbers
+    return pipe, {"prompt": "x", "enable_prompt_rewrite": False}
+
+
+def bria() -> tuple[Any, dict[str, Any]]:
+    transformer = diffusers.BriaTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, axes_dims_rope=[4, 4, 8],
+    )  # fmt: skip
+    pipe = diffusers.BriaPipeline(transformer, flow(), tiny._vae(4, shift_factor=0.1), None, None)
+    return pipe, {"prompt_embeds": numbers(1, WORDS, 32), "negative_prompt_embeds": numbers(1, WORDS, 32)}
+
+
+def krea2() -> tuple[Any, dict[str, Any]]:
+    transformer = diffusers.Krea2Transformer2DModel(
+        in_channels=64, num_layers=1, attention_head_dim=16, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=32, timestep_embed_dim=16, text_hidden_dim=32, num_text_layers=2, text_num_attention_heads=2,
+        text_num_key_value_heads=2, text_intermediate_size=32, num_layerwise_text_blocks=1, num_refiner_text_blocks=1,
+        axes_dims_rope=(4, 6, 6),
+    )  # fmt: skip
+    scheduler = flow(use_dynamic_shifting=True)
+    vae = diffusers.AutoencoderKLQwenImage(base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1)
+    pipe = diffusers.Krea2Pipeline(scheduler, vae, None, None, transformer)
+    both = {"prompt_embeds": numbers(1, WORDS, 2, 32), "prompt_embeds_mask": torch.ones(1, WORDS, dtype=torch.bool)}
+    return pipe, {**both, **{f"negative_{name}": value for name, value in both.items()}}
+
+
 FAMILIES: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "chroma": chroma,
     "auraflow": auraflow,
@@ -132,6 +178,10 @@ FAMILIES: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "sana": sana,
     "cogview4": cogview4,
     "hunyuan_dit": hunyuan_dit,
+    "ovis": ovis,
+    "longcat": longcat,
+    "bria": bria,
+    "krea2": krea2,
 }
 
 

@@ -169,7 +169,7 @@ class CanvasBar(QFrame):
         self._size.setToolTip(tr("Brush size  ([ and ])"))
         # Even steps on the slider are even ratios of the size.
         self._size.setRange(0, 200)
-        self._size.setMinimumWidth(70)
+        self._size.setMinimumWidth(56)
         self._size.setMaximumWidth(220)
         self._size_number = label("", "secondary", "soft")
         self._size_number.setFont(tabular(self._size_number.font()))
@@ -206,7 +206,7 @@ class CanvasBar(QFrame):
         self._aspect.setObjectName("canvas.frame.shape")
         self._aspect.setAccessibleName(tr("Shape to reach"))
         self._aspect.setToolTip(tr("Shape to reach"))
-        self._aspect.setMinimumWidth(108)
+        self._aspect.setMinimumWidth(84)
         self._aspect.activated.connect(self._aspect_activated)
         self._sides: dict[str, NumberSpin] = {}
         names = {"left": tr("Left"), "top": tr("Top"), "right": tr("Right"), "bottom": tr("Bottom")}
