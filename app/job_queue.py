@@ -112,9 +112,12 @@ class JobQueue:
         values.setdefault("seed", secrets.randbelow(MAX_SEED + 1))
         if self._prompting is not None:
             prepared = self._prompting.prepare(values, count, variants, styles)
-            values, variants = schema.validate(prepared.values), prepared.variants
+            known = {name: value for name, value in prepared.values.items() if name in schema}
+            values = {"seed": values["seed"], **schema.validate(known)}  # tools have a seed that is no input
+            variants = prepared.variants
             about = {**prepared.about, **(about or {})}
-        whole = [schema.validate({**values, **variant}) for variant in variants]
+        own = {name: value for name, value in values.items() if name in schema}
+        whole = [schema.validate({**own, **variant}) for variant in variants]
         for each in whole or [values]:
             self._models.addons_for(model_id, each)
         differing = tuple({k: v for k, v in each.items() if v != values.get(k)} for each in whole)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Ge, Le, MaxLen, MinLen
 
 from models.inputs import InputSpec, Kind
+from models.refine import WITHOUT_FILE
 
 MAX_ITEMS = 16
 """So many items a list may have."""
@@ -133,7 +134,7 @@ def uses(specs: tuple[InputSpec, ...], values: Mapping[str, Any]) -> Iterator[Us
     """Every add-on that ``values`` name."""
     for spec in specs:
         value = values.get(spec.name)
-        if spec.kind is Kind.ADDON and value:
+        if spec.kind is Kind.ADDON and value and value not in WITHOUT_FILE:
             yield Use(spec.name, -1, str(value))
         elif spec.kind in ITEMS and spec.kind is not Kind.REGIONS:
             for index, item in enumerate(value or ()):

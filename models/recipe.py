@@ -67,14 +67,18 @@ def parameters_text(recipe: Mapping[str, Any]) -> str:
         lines.append(f"Negative prompt: {inputs['negative_prompt']}")
     sampler, schedule = _sampler_words(inputs.get("scheduler"))
     model = recipe.get("model", {})
+    hires = recipe.get("hires", {})
     pairs = {
         "Steps": inputs.get("steps"),
         "Sampler": sampler,
         "Schedule type": schedule,
         "CFG scale": inputs.get("guidance_scale"),
         "Seed": recipe.get("seed"),
-        "Denoising strength": inputs.get("strength") if inputs.get("image") else None,
+        "Denoising strength": inputs.get("strength") if inputs.get("image") else hires.get("strength"),
         "Size": f"{inputs['width']}x{inputs['height']}" if "width" in inputs and "height" in inputs else None,
+        "Hires upscale": inputs.get("hires_scale") if hires else None,
+        "Hires steps": hires.get("steps"),
+        "Hires upscaler": _quoted(hires.get("upscaler")),
         "Clip skip": inputs.get("clip_skip") or None,
         "Model hash": model.get("hash") or None,
         "Model": _quoted(model.get("name")),

@@ -9,6 +9,9 @@ from models.runners.base import RunnerKind
 
 KINDS = {
     "diffusers": ("models.runners.diffusion.kind", "DiffusionKind"),
+    "upscale": ("models.runners.upscale", "UpscaleKind"),
+    "cutout": ("models.runners.cutout", "CutoutKind"),
+    "caption": ("models.runners.caption", "CaptionKind"),
     "maps": ("models.runners.maps.kind", "MapsKind"),
     "fake": ("models.runners.fake", "FakeKind"),
 }

@@ -99,11 +99,11 @@ def set_up(inputs: Mapping[str, Any], space: Space, seed: int, taking: Taking) -
         return None
     opened = pictures.open_picture(inputs[canvas.IMAGE], alpha=True)
     picture = opened.image
-    facts = {canvas.IMAGE: _about(inputs[canvas.IMAGE], opened)}
+    facts = {canvas.IMAGE: about(inputs[canvas.IMAGE], opened)}
     mask = None
     if inputs.get(canvas.MASK):
         found = pictures.open_mask(inputs[canvas.MASK])
-        facts[canvas.MASK] = _about(inputs[canvas.MASK], found)
+        facts[canvas.MASK] = about(inputs[canvas.MASK], found)
         mask = found.image
         mask = mask if mask.size == picture.size else mask.resize(picture.size, Image.Resampling.BILINEAR)
         if mask.getbbox() is None and not any(canvas.extension(inputs)):
@@ -112,17 +112,17 @@ def set_up(inputs: Mapping[str, Any], space: Space, seed: int, taking: Taking) -
     change = _change(mask, picture.size, inputs)
     box = change.getbbox() if change is not None else None
     frame = canvas.frame(inputs, Size(*picture.size), space, box, canvas.room_of(taking))
-    easel = _laid_out(frame, picture, change, inputs, seed, facts, space)
+    easel = laid_out(frame, picture, change, inputs, seed, facts, space)
     for name in canvas.REFERENCES:
         if inputs.get(name):
             found = pictures.open_picture(inputs[name])
-            facts[name] = _about(inputs[name], found)
+            facts[name] = about(inputs[name], found)
             size = canvas.within(Size(*found.image.size), space, canvas.room_of(taking))
             easel.references.append(ImageOps.fit(found.image, (size.width, size.height), Image.Resampling.LANCZOS))
     return easel
 
 
-def _about(path: str, opened: pictures.Opened) -> dict[str, Any]:
+def about(path: str, opened: pictures.Opened) -> dict[str, Any]:
     size = {"width": opened.image.width, "height": opened.image.height}
     return {"path": str(path), "sha256": opened.sha256, **size}
 
@@ -137,7 +137,7 @@ def _change(mask: Image.Image | None, size: tuple[int, int], inputs: Mapping[str
     return change
 
 
-def _laid_out(
+def laid_out(
     frame: Frame,
     picture: Image.Image,
     change: Image.Image | None,

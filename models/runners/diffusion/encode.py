@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,17 +93,23 @@ def _known(vae: Any, pixels: torch.Tensor) -> torch.Tensor:
     else:
         latents = answer.latents if hasattr(answer, "latents") else answer.latent
     latents = latents.float().cpu()
-    latents = latents[:, :, 0] if latents.ndim == 5 else latents
+    return denoised(vae, latents[:, :, 0] if latents.ndim == 5 else latents)
+
+
+def denoised(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """What an autoencoder calls latents, (1, channels, height, width), in the space that denoising works in."""
+    config = vae.config
     if hasattr(vae, "bn"):
         return _normalised(vae, latents)
     mean, std = config.get("latents_mean"), config.get("latents_std")
     scale = config.get("scaling_factor") or 1.0
+    scaled: torch.Tensor
     if mean is not None and std is not None:
         shape = (1, -1, 1, 1)
         scaled = (latents - torch.tensor(mean).reshape(shape)) * scale / torch.tensor(std).reshape(shape)
     else:
         scaled = (latents - (config.get("shift_factor") or 0.0)) * scale
-    return cast(torch.Tensor, scaled)
+    return scaled
 
 
 def _normalised(vae: Any, latents: torch.Tensor) -> torch.Tensor:
@@ -111,8 +117,10 @@ def _normalised(vae: Any, latents: torch.Tensor) -> torch.Tensor:
     mean, variance = (
         numbers.float().cpu().reshape(1, -1, 1, 1) for numbers in (vae.bn.running_mean, vae.bn.running_var)
     )
-    even = (functional.pixel_unshuffle(latents, 2) - mean) / torch.sqrt(variance + vae.config.batch_norm_eps)
-    return cast(torch.Tensor, even)
+    even: torch.Tensor = (functional.pixel_unshuffle(latents, 2) - mean) / torch.sqrt(
+        variance + vae.config.batch_norm_eps
+    )
+    return even
 
 
 def laid(pipe: Any, latents: torch.Tensor, layout: Layout) -> torch.Tensor:

@@ -1,0 +1,98 @@
+"""Bigger and finer through the queue and the real worker: hires-fix, enlarging in tiles, upscalers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from app.states import JobState
+from models import recipe
+from models.errors import AtelierError
+from models.runners.tiles import spans
+from tests.integration.test_image_jobs import Atelier, atelier, pixels
+
+__all__ = ["atelier"]
+
+SIDE = 96
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A yellow disc on blue: even colours, on which a seam would show."""
+    image = Image.new("RGB", (SIDE, SIDE), (70, 110, 200))
+    ImageDraw.Draw(image).ellipse((20, 20, 76, 76), fill=(250, 200, 40))
+    image.save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_hires_fix_is_two_passes_of_one_loaded_model(atelier: Atelier) -> None:
+    small = atelier.make(steps=4)
+    job = atelier.make(steps=4, hires_scale=2, hires_strength=0.5)
+    first, made = atelier.pictures(small)[0], atelier.pictures(job)[0]
+    assert made.shape == (2 * first.shape[0], 2 * first.shape[1], 3)
+    assert atelier.loaded == 1
+    found = recipe.read(atelier.path(job))
+    assert found is not None
+    assert found["hires"]["steps"] == 2
+    assert found["hires"]["first"] == f"{first.shape[1]}x{first.shape[0]}"
+    assert "Hires upscale: 2" in recipe.parameters_text(found)
+    halved = np.asarray(Image.fromarray(made.astype(np.uint8)).resize((SIDE, SIDE)))
+    like = np.asarray(Image.fromarray(first.astype(np.uint8)).resize((SIDE, SIDE)))
+    assert np.abs(halved.astype(int) - like).mean() < 60
+    assert np.array_equal(made, atelier.pictures(atelier.make(steps=4, hires_scale=2, hires_strength=0.5))[0])
+
+
+def test_hires_in_latents_and_its_own_steps(atelier: Atelier) -> None:
+    job = atelier.make(steps=4, hires_scale=1.5, hires_strength=0.6, hires_steps=3, hires_upscaler="latent")
+    assert atelier.pictures(job)
+    found = recipe.read(atelier.path(job))
+    assert found is not None
+    assert (found["hires"]["steps"], found["hires"]["upscaler"]) == (3, "latent")
+
+
+def test_a_picture_is_enlarged_in_tiles_without_seams(atelier: Atelier, photo: Path) -> None:
+    job = atelier.make(image=str(photo), enlarge=2, strength=0.1, steps=10, guidance_scale=1.0)
+    made = atelier.pictures(job)[0]
+    assert made.shape == (2 * SIDE, 2 * SIDE, 3)
+    found = recipe.read(atelier.path(job))
+    assert found is not None
+    assert found["tiles"] > 1
+    before = np.asarray(Image.open(photo).convert("RGB").resize((2 * SIDE, 2 * SIDE), Image.Resampling.LANCZOS))
+    assert np.abs(made - before.astype(int)).mean() < 40
+    # Jumps from one column to the next are no larger where tiles meet than within them.
+    jumps = np.abs(np.diff(made[..., :].astype(int), axis=1)).mean(axis=(0, 2))
+    meets = [span.first for span in spans(2 * SIDE, SIDE, SIDE // 4)[1:]]
+    assert all(jumps[at - 4 : at + 16].max() <= np.percentile(jumps, 97) * 1.5 for at in meets)
+
+
+def test_lanczos_needs_no_weights_and_keeps_alpha(atelier: Atelier, tmp_path: Path) -> None:
+    image = Image.new("RGBA", (40, 20), (200, 30, 30, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 20, 20))
+    image.save(tmp_path / "half.png")
+    job = atelier.finish(atelier.core.queue.submit("lanczos", {"image": str(tmp_path / "half.png"), "scale": 2.5}))
+    assert job.state is JobState.SUCCEEDED, job.error
+    with Image.open(atelier.path(job)) as made:
+        assert (made.size, made.mode) == ((100, 50), "RGBA")
+        assert made.getpixel((5, 25)) == (made.getpixel((5, 25))[0], *made.getpixel((5, 25))[1:3], 0)  # type: ignore
+        assert made.getpixel((90, 25)) == (200, 30, 30, 255)
+
+
+def test_too_large_a_result_is_refused_in_words(atelier: Atelier, tmp_path: Path) -> None:
+    Image.new("RGB", (6000, 5000)).save(tmp_path / "large.png")
+    job = atelier.finish(atelier.core.queue.submit("lanczos", {"image": str(tmp_path / "large.png"), "scale": 8}))
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert "megapixels" in job.error.problems[0].sentence
+
+
+def test_an_upscaler_that_is_not_here_is_named(atelier: Atelier) -> None:
+    with pytest.raises(AtelierError) as caught:
+        atelier.core.queue.submit("pocket", {"prompt": "apple", "hires_scale": 2, "hires_upscaler": "nowhere"})
+    assert "nowhere" in caught.value.info.problems[0].sentence
+
+
+def test_helpers_read_pixels(photo: Path) -> None:
+    assert pixels(photo).shape == (SIDE, SIDE, 3)
