@@ -21,10 +21,12 @@ from app import hardware, hub_protocol
 from app.dispatch import Dispatcher
 from app.downloads import Downloads
 from app.engine import Engine, engine_python
+from app.history import History
 from app.hub_client import HubClient
 from app.imports import Imports
 from app.job_queue import JobQueue, as_info
 from app.jobs import Job, JobProgress, Result
+from app.journal import Journal
 from app.library import Library
 from app.models import Models, default_hub_cache
 from app.offers import LateCatalog, Offers
@@ -74,7 +76,7 @@ class Core:
             self._troubles.append(ErrorInfo(ErrorCode.SETTINGS_DAMAGED, {"what": what}))
         self._store, damaged = self._open_store()
         pictures = Path(self.settings.value.pictures_folder or paths.pictures).expanduser()
-        self.library = Library(self._store, paths.outbox, pictures)
+        self.library = Library(self._store, paths.outbox, pictures, Journal(paths.journal))
         # Looking through model folders gets a thread of its own: a slow disk must not hold up finished pictures.
         self._looker = SerialWorker(dispatcher, "models")
         self.models = Models(
@@ -104,6 +106,10 @@ class Core:
             self.settings, paths, self.models, self._looker, self._mover, dispatcher.post, self.downloads,
             self._needed, self._store.last_used,
         )  # fmt: skip
+        self._searcher = SerialWorker(dispatcher, "search")
+        self.history = History(
+            self._store, self.library, self._disk, self._searcher, self._mover, dispatcher.post, self.events
+        )
         self.imports = Imports(self.settings, paths, self.models, self._mover, dispatcher.post, self._looker)
         self.models.allow(self.imports.allowed)
         self.downloads.resolve = self.offers.wanted
@@ -117,6 +123,7 @@ class Core:
         self._wanted_model = ""
         if damaged:
             self._disk.do(self.library.rebuild, self._took_in_orphans)
+        self._disk.do(self.history.settle)
 
     def start(self) -> None:
         """Begin: find what earlier programs left, start the engine. Announces troubles met so far."""
@@ -162,6 +169,8 @@ class Core:
         self.engine.stop()
         self.storage.close()
         self.imports.close()
+        self.history.close()
+        self._searcher.finish()
         self._looker.finish()
         self._mover.finish()
         self._disk.finish()
@@ -237,6 +246,7 @@ class Core:
         self.events.emit(announced.SettingsChanged(names))
         if "pictures_folder" in names:
             self.library.pictures = Path(self.settings.value.pictures_folder or self.paths.pictures).expanduser()
+            self.history.moved(self.library.pictures)
         if (offline := self.hub.offline) is not self._offline:
             self._offline = offline
             (self.downloads.went_offline if offline else self.downloads.went_online)()

@@ -60,6 +60,12 @@ class ResultRemoved(msgspec.Struct, frozen=True):
     id: str
 
 
+class LibraryChanged(msgspec.Struct, frozen=True):
+    """What is said of pictures changed, or which there are; ``ids`` empty: of any."""
+
+    ids: tuple[str, ...] = ()
+
+
 class EngineChanged(msgspec.Struct, frozen=True):
     """``error`` says why the engine crashed or cannot be used; ``device`` is known from READY on."""
 

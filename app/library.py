@@ -8,6 +8,7 @@ ends in the same state.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
 import re
 import shutil
@@ -19,8 +20,12 @@ from typing import Any
 
 import msgspec
 
+from app import replay, trash
 from app.files import move_atomically
+from app.gather import Gathering, pictures_in
 from app.jobs import Result
+from app.journal import Journal
+from app.listing import facts_of, result_of
 from app.store import Store
 from models import recipe as recipes
 
@@ -30,8 +35,10 @@ log = logging.getLogger(__name__)
 class Library:
     """All methods do disk work: call them on the core's background thread, or while the core starts."""
 
-    def __init__(self, store: Store, outbox: Path, pictures: Path) -> None:
+    def __init__(self, store: Store, outbox: Path, pictures: Path, journal: Journal | None = None) -> None:
+        """``journal`` holds what people say of their pictures; without one it lies beside the outbox."""
         self._store = store
+        self.journal = journal or Journal(outbox.parent / "library.journal")
         self._outbox = outbox
         self.pictures = pictures
 
@@ -84,27 +91,49 @@ class Library:
             shutil.rmtree(folder, ignore_errors=True)
 
     def rebuild(self) -> list[Result]:
-        """Fill an empty store from the recipes in the picture files; returns what was found."""
+        """Fill the store from the recipes in the picture files, the folders that were imported and the journal of what
+        people said of their pictures; returns what was found. On a store that is sound it adds what is missing."""
         found = []
-        for path in self.pictures.rglob("*.png"):
-            try:
-                recipe = recipes.read(path)
-                if recipe is not None:
-                    result = _result(recipe, path, str(recipe.get("job", "")), path.stat().st_mtime)
-                    self._store.add_result(result)
-                    found.append(result)
-            except (OSError, ValueError, TypeError, AttributeError, OverflowError, sqlite3.Error):
-                log.exception("cannot list %s", path)  # anybody can write such a chunk; the next file may be ours
+        for path in pictures_in(self.pictures):
+            found += self._list_again(path)
+        for path in trash.thrown_in(self.pictures):
+            self._list_trashed(path)
+        replay.replay(self._store, self.journal)  # with the folders
+        gathering = Gathering(self._store, self.journal)
+        for folder in gathering.folders():
+            with contextlib.suppress(OSError):
+                gathering.gather(Path(folder), lambda done, total: None, hashed=False)
+        replay.replay(self._store, self.journal)  # with what is said of the pictures in them
         return found
+
+    def _list_again(self, path: Path) -> list[Result]:
+        try:
+            recipe = recipes.read(path)
+            if recipe is None:
+                return []
+            result = result_of(recipe, path, str(recipe.get("job", "")), _made(recipe, path))
+            self._store.add_result(result, facts_of(path))
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, sqlite3.Error):
+            log.exception("cannot list %s", path)  # anybody can write such a chunk; the next file may be ours
+            return []
+        return [result]
+
+    def _list_trashed(self, path: Path) -> None:
+        for result in self._list_again(path):
+            belongs = path.parent.parent / path.name.partition("-")[2]
+            with self._store.changing() as db:
+                db.execute(
+                    "UPDATE results SET path = ?, trashed = ? WHERE id = ?", (str(belongs), time.time(), result.id)
+                )
 
     def _take_one(self, job_id: str, file: Path) -> None:
         recipe = recipes.read(file) or {}
         recipe = {**recipe, "picture": int(file.stem) if file.stem.isdigit() else 1}
-        fresh = _result(recipe, file, job_id, time.time())
+        fresh = result_of(recipe, file, job_id, time.time())
         known = self._store.result(fresh.id)
         if known is None:
             known = _with_path(fresh, self._free_path(recipe, fresh))
-            self._store.add_result(known)
+            self._store.add_result(known, facts_of(file))
         target = Path(known.path)
         if target.exists():
             file.unlink()
@@ -127,23 +156,12 @@ class Library:
         return path
 
 
-def _result(recipe: dict[str, Any], path: Path, job_id: str, created: float) -> Result:
-    model, inputs = recipe.get("model", {}), recipe.get("inputs", {})
-    number = recipe.get("picture")
-    identity = f"{job_id}-{number}" if job_id and number else f"file-{path.stem}"
-    return Result(
-        id=identity,
-        job=job_id,
-        path=str(path),
-        created=created,
-        model=str(model.get("id", "")),
-        model_name=str(model.get("name", "")),
-        prompt=str(inputs.get("prompt", "")),
-        seed=int(recipe.get("seed", 0)),
-        width=int(recipe.get("width", inputs.get("width", 0))),
-        height=int(recipe.get("height", inputs.get("height", 0))),
-        recipe=recipe,
-    )
+def _made(recipe: dict[str, Any], path: Path) -> float:
+    """When a picture was made, in seconds since 1970: as its recipe says, or else as its file does."""
+    try:
+        return dt.datetime.fromisoformat(str(recipe["created"])).timestamp()
+    except (KeyError, ValueError, OverflowError, OSError):
+        return path.stat().st_mtime
 
 
 def _with_path(result: Result, path: Path) -> Result:

@@ -30,6 +30,11 @@ class Paths:
         return self.data / "library.sqlite3"
 
     @property
+    def journal(self) -> Path:
+        """What people said of their pictures, so that it survives the loss of the library's file."""
+        return self.data / "library.journal"
+
+    @property
     def outbox(self) -> Path:
         """Finished files of jobs lie here, a folder a job, from the worker's rename until the library took them."""
         return self.data / "outbox"

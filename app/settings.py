@@ -47,6 +47,8 @@ class Settings(BaseModel):
     worker_memory_gb: float = Field(
         0, ge=0, le=4096, description="Memory for loaded models; 0: chosen for this machine."
     )
+    private_exports: bool = Field(True, description="Leave out what tells of this computer when pictures are exported.")
+    export_name: str = Field("{date}-{prompt}-{seed}", description="How exported pictures are called.")
     reduced_motion: bool = Field(False, description="No animations.")
 
 

@@ -1,53 +1,37 @@
 """The library's SQLite file: pictures, the queues of jobs and downloads, licences. Of pictures it is only an index.
 
-Writes come from the core's disk thread only (``SerialWorker``), reads from anywhere. Standard library sqlite3 in WAL
-mode with numbered migrations: for a few tables an ORM would weigh more than it carries.
+Writes come from background threads (``SerialWorker``), one at a time; reads from anywhere. Standard library sqlite3 in
+WAL mode with numbered migrations (``app.migrations``), each after a copy of the file was put beside it: for a few
+tables an ORM would weigh more than it carries. Pictures' words are in an FTS5 table of the same file (``app.rows``):
+what finds them cannot differ from what there is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from app import rows
+from app.indexing import real_seed
 from app.jobs import Job, Result
+from app.migrations import MIGRATIONS, run_all
 from app.weights import Download
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE jobs (
-        id TEXT PRIMARY KEY, session TEXT NOT NULL, origin TEXT NOT NULL, position REAL NOT NULL,
-        state TEXT NOT NULL, created REAL NOT NULL, body TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX jobs_by_state ON jobs (state, position);
-    CREATE TABLE results (
-        id TEXT PRIMARY KEY, job TEXT NOT NULL, path TEXT NOT NULL, created REAL NOT NULL, model TEXT NOT NULL,
-        model_name TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL, width INTEGER NOT NULL,
-        height INTEGER NOT NULL, seconds REAL, recipe TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX results_by_time ON results (created DESC);
-    CREATE INDEX results_by_model ON results (model, created DESC);
-    """,
-    """
-    CREATE TABLE downloads (
-        id TEXT PRIMARY KEY, session TEXT NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
-        body TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE licences (
-        model TEXT NOT NULL, licence TEXT NOT NULL, accepted REAL NOT NULL, PRIMARY KEY (model, licence)
-    ) STRICT;
-    """,
-)
-"""Step n brings ``PRAGMA user_version`` from n to n + 1. Never edit a step that was released; add one."""
+RESULT = "id, job, path, created, model, model_name, prompt, seed, width, height, recipe"
 
-_RESULT = "id, job, path, created, model, model_name, prompt, seed, width, height, recipe"
+_BACKUPS = 3
+"""So many copies from before migrations are kept."""
 
 
 class DamagedLibraryError(Exception):
@@ -64,6 +48,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db = self._open()
+        self._writing = threading.RLock()
         # Reads never wait for a write that is on its way to the disk. Each thread reads by a connection of its own: on
         # a shared one, a read of one thread keeps the others in the past, before the row just written.
         self._local = threading.local()
@@ -82,10 +67,21 @@ class Store:
             self._readers.append(reader)
         return reader
 
+    def query(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows as they are now; from any thread."""
+        found: list[tuple[Any, ...]] = self._reader.execute(sql, tuple(values)).fetchall()
+        return found
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction for several writes: all of them, or none."""
+        with self._writing, self._db:
+            yield self._db
+
     # -- jobs --
 
     def save_job(self, job: Job, session: str, origin: str, position: float) -> None:
-        with self._db:
+        with self._writing, self._db:
             self._db.execute(
                 "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
                 " session = excluded.session, position = excluded.position,"
@@ -94,7 +90,7 @@ class Store:
             )
 
     def remove_job(self, job_id: str) -> None:
-        with self._db:
+        with self._writing, self._db:
             self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
     def open_jobs(self) -> list[tuple[Job, str, str]]:
@@ -115,7 +111,7 @@ class Store:
 
     def save_download(self, download: Download, session: str, origin: str) -> None:
         body = msgspec.json.encode(download).decode()
-        with self._db:
+        with self._writing, self._db:
             self._db.execute(
                 "INSERT INTO downloads VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
                 " session = excluded.session, state = excluded.state, body = excluded.body",
@@ -123,7 +119,7 @@ class Store:
             )
 
     def remove_download(self, key: str) -> None:
-        with self._db:
+        with self._writing, self._db:
             self._db.execute("DELETE FROM downloads WHERE id = ?", (key,))
 
     def downloads(self) -> list[tuple[Download, str, str]]:
@@ -141,7 +137,7 @@ class Store:
 
     def accept_licence(self, model: str, licence: str, when: float) -> None:
         """Keep that a licence was accepted; the first time counts."""
-        with self._db:
+        with self._writing, self._db:
             self._db.execute("INSERT OR IGNORE INTO licences VALUES (?, ?, ?)", (model, licence, when))
 
     def accepted_licences(self) -> dict[tuple[str, str], float]:
@@ -151,31 +147,25 @@ class Store:
 
     # -- results --
 
-    def add_result(self, result: Result) -> None:
-        recipe = msgspec.json.encode(result.recipe).decode()
-        seconds = result.recipe.get("seconds")
-        with self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    result.id, result.job, result.path, result.created, result.model, result.model_name,
-                    result.prompt, result.seed, result.width, result.height, seconds, recipe,
-                ),
-            )  # fmt: skip
+    def add_result(self, result: Result, facts: Mapping[str, Any] | None = None) -> None:
+        """Add or renew a picture; ``facts`` as ``app.rows.put`` has them."""
+        with self._writing, self._db:
+            rows.put(self._db, result, facts)
 
     def result(self, result_id: str) -> Result | None:
-        rows = self._results(f"SELECT {_RESULT} FROM results WHERE id = ?", result_id)
+        rows = self._results(f"SELECT {RESULT} FROM results WHERE id = ?", result_id)
         return rows[0] if rows else None
 
     def results_of(self, job_id: str) -> list[Result]:
-        return self._results(f"SELECT {_RESULT} FROM results WHERE job = ? ORDER BY created, id", job_id)
+        return self._results(f"SELECT {RESULT} FROM results WHERE job = ? ORDER BY number", job_id)
 
     def recent(self, limit: int) -> list[Result]:
-        return self._results(f"SELECT {_RESULT} FROM results ORDER BY created DESC, id DESC LIMIT ?", limit)
+        """The newest, without those in the trash."""
+        return self._results(f"SELECT {RESULT} FROM results WHERE trashed IS NULL ORDER BY number DESC LIMIT ?", limit)
 
     def remove_result(self, result_id: str) -> None:
-        with self._db:
-            self._db.execute("DELETE FROM results WHERE id = ?", (result_id,))
+        with self._writing, self._db:
+            rows.drop(self._db, result_id)
 
     def last_used(self) -> dict[str, float]:
         """Model id -> when its newest picture was made, in seconds since 1970."""
@@ -192,8 +182,8 @@ class Store:
 
     def _results(self, query: str, *values: object) -> list[Result]:
         rows: Iterable[tuple[object, ...]] = self._reader.execute(query, values).fetchall()
-        names = [name.strip() for name in _RESULT.split(",")]
-        return [_as_result(dict(zip(names, row, strict=True))) for row in rows]
+        names = [name.strip() for name in RESULT.split(",")]
+        return [as_result(dict(zip(names, row, strict=True))) for row in rows]
 
     # -- opening --
 
@@ -210,7 +200,7 @@ class Store:
             # Reading the whole file takes its time, so only where the last program did not close it.
             if unclean and (check := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(str(check))
-            _migrate(db)
+            _migrate(db, self._path)
         except sqlite3.OperationalError:
             db.close()
             raise  # locked, read-only, no room: the file itself is sound
@@ -227,19 +217,52 @@ class Store:
         return aside
 
 
-def _migrate(db: sqlite3.Connection) -> None:
-    """Bring the file to the newest version. Of two programs that do so at once the second finds it done."""
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the file to the newest version. Of two programs that do so at once the second finds it done.
+
+    A file that holds something is copied first: beside it, in ``backups``.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if 0 < version < len(MIGRATIONS):
+        _back_up(db, path, version)
     while True:
         db.execute("BEGIN IMMEDIATE")
         with db:  # commits, or rolls back what failed
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version >= len(MIGRATIONS):
                 return
-            for statement in filter(str.strip, MIGRATIONS[version].split(";")):
-                db.execute(statement)
+            step = MIGRATIONS[version]
+            if isinstance(step, str):
+                run_all(db, step)
+            else:
+                step(db)
             db.execute(f"PRAGMA user_version = {version + 1}")
 
 
-def _as_result(row: dict[str, object]) -> Result:
+def _back_up(db: sqlite3.Connection, path: Path, version: int) -> None:
+    """A copy of the whole file as it is, under its version's name; it appears complete or not at all.
+
+    Raises OSError (no room): then nothing is migrated either.
+    """
+    folder = path.parent / "backups"
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{path.stem}-version-{version}-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}"
+    part = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        copy = sqlite3.connect(part)
+        try:
+            db.backup(copy)
+        finally:
+            copy.close()
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    for old in sorted(folder.glob(f"{path.stem}-version-*{path.suffix}"))[:-_BACKUPS]:
+        old.unlink(missing_ok=True)
+
+
+def as_result(row: dict[str, object]) -> Result:
+    """A row of ``RESULT`` as what it stands for."""
     recipe = msgspec.json.decode(str(row.pop("recipe")))
-    return msgspec.convert({**row, "recipe": recipe}, Result)
+    seed = real_seed(int(str(row.pop("seed"))))
+    return msgspec.convert({**row, "seed": seed, "recipe": recipe}, Result)
