@@ -42,6 +42,10 @@ def run(arguments: Sequence[str]) -> int:
         from app.prompts_cli import prompts
 
         return prompts(options)
+    if options.command in ("grid", "tile"):
+        from app import grid_cli
+
+        return grid_cli.grid(options) if options.command == "grid" else grid_cli.tile(options)
     if options.command == "help":
         from app.help_cli import help_pages
 
@@ -72,6 +76,14 @@ def parser() -> argparse.ArgumentParser:
     prompts_cli.add_parser(
         commands.add_parser("prompts", help="expansions, wildcards, styles and presets", description="Prompts.")
     )
+    from app import grid_cli
+
+    grid_cli.add_parser(
+        commands.add_parser("grid", help="a picture for each value of up to three inputs", description="Make a grid.")
+    )
+    grid_cli.add_tile_parser(
+        commands.add_parser("tile", help="how well a texture's edges meet; its tile sheet", description="Textures.")
+    )
     help_cli.add_parser(
         commands.add_parser("help", help="pages about everything there is", description="Read the help.")
     )
@@ -91,6 +103,9 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
     add("--steps", metavar="N", help="more steps take longer and often look better")
     add("--image", metavar="FILE", help="a picture to start from, for models that take one")
     add("--mask", metavar="FILE", help="white where the picture is to be changed")
+    words = "a LoRA by its name or file, with its weight (1 if left out); may be given several times"
+    add("--lora", metavar="NAME[:WEIGHT]", action="append", default=[], help=words)
+    add("--fast", action="store_true", help="few steps, by a few-step LoRA of the model (LCM, Lightning, Hyper, Turbo)")
     add(
         "-i",
         "--input",
@@ -101,6 +116,7 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
     )
     add("--style", metavar="NAME", action="append", default=[], help="words around the prompt; may be repeated")
     add("--preset", metavar="NAME", help="a saved set of inputs; what is given beside it counts more")
+    craft_cli.add_options(command)
     add("--count", metavar="N", type=int, default=1, help="how many pictures, with seeds N, N+1, ...")
     add("--out", metavar="FILE|DIR", help="also put a copy there (all pictures are kept in the library)")
     add("--json", action="store_true", help="one JSON object a line: events, and last the result")

@@ -109,7 +109,8 @@ def _rolled(module: nn.Module, across: Axes, grid: tuple[int, int], seed: int, s
         return args, {**kwargs, **along}
 
     def after(_: nn.Module, args: Any, kwargs: Any, answer: Any) -> Any:
-        back = tuple(-part for part in shifts.now())
+        right, down = shifts.now()
+        back = -right, -down
         if isinstance(answer, tuple):
             return (moved(answer[0], back, grid), *answer[1:])
         answer.sample = moved(answer.sample, back, grid)
