@@ -82,10 +82,13 @@ def runs(found: PipelineRow) -> bool:
 def _words(found: PipelineRow) -> list[InputSpec]:
     if "prompt" not in found.inputs:
         return []
-    prompt = Input("Prompt", "What you want to see.", min_length=1, max_length=_MAX_PROMPT, widget="multiline")
+    free = ways.taking(found.name).way is Way.VARY
+    about = "What you want to see; may be left empty." if free else "What you want to see."
+    least = None if free else 1
+    prompt = Input("Prompt", about, min_length=least, max_length=_MAX_PROMPT, widget="multiline")
     words = "What you do not want to see (negative prompt)."
     avoid = Input("Avoid", words, max_length=_MAX_PROMPT, widget="multiline", advanced=True)
-    specs = [InputSpec("prompt", Kind.TEXT, MISSING, prompt)]
+    specs = [InputSpec("prompt", Kind.TEXT, "" if free else MISSING, prompt)]
     if found.negative_prompt:
         specs.append(InputSpec("negative_prompt", Kind.TEXT, "", avoid))
     return specs
@@ -235,6 +238,10 @@ _DETAILS: dict[str, tuple[Kind, Input]] = {
     "eta": (
         Kind.NUMBER,
         Input("Fresh noise", "Noise added at each step (eta); the DDIM scheduler only.", ge=0.0, le=1.0, step=0.05),
+    ),
+    "noise_level": (
+        Kind.INTEGER,
+        Input("Freedom", "Noise laid over what is seen in the picture (noise level): more differs more.", ge=0, le=999),
     ),
     "max_sequence_length": (
         Kind.INTEGER,

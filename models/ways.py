@@ -24,7 +24,7 @@ class Way(StrEnum):
     EDIT = "edit"
     """Its own class, made for editing by instruction: takes the picture, and perhaps more, beside the words."""
     VARY = "vary"
-    """Its own class, made for pictures like another: takes the picture and no words."""
+    """Its own class, made for pictures like another: takes the picture, and words only if one likes."""
     WORDS = "words"
     """No way known: words only."""
 
@@ -62,6 +62,7 @@ _PACKED = Taking(Way.WRAPPER, Layout.PACKED, most=1)
 
 _FILL = Taking(Way.FILL, least=1, most=1)
 _EDIT = Taking(Way.EDIT, least=1, most=1)
+_VARY = Taking(Way.VARY, least=1, most=1)
 _BESIDE = Taking(Way.EDIT, least=1, most=1, beside=True)
 _FLUX2 = Taking(Way.EDIT, Layout.PATCHED, most=5, blends=True, beside=True)
 
@@ -94,7 +95,7 @@ WAYS: dict[str, Taking] = {
     "SanaPipeline": _PLAIN,
     "StableDiffusion3PAGPipeline": _PLAIN,
     "StableDiffusion3Pipeline": _PLAIN,
-    "StableDiffusionImageVariationPipeline": Taking(Way.VARY, least=1, most=1),
+    "StableDiffusionImageVariationPipeline": _VARY,
     "StableDiffusionInpaintPipeline": _FILL,
     "StableDiffusionInstructPix2PixPipeline": _EDIT,
     "StableDiffusionPAGPipeline": _PLAIN,
@@ -103,6 +104,7 @@ WAYS: dict[str, Taking] = {
     "StableDiffusionXLInstructPix2PixPipeline": _EDIT,
     "StableDiffusionXLPAGPipeline": _PLAIN,
     "StableDiffusionXLPipeline": _PLAIN,
+    "StableUnCLIPImg2ImgPipeline": _VARY,
     "ZImagePipeline": _PLAIN,
 }
 """By class name. What is not here makes pictures from words only, in diffusers 0.42 for these reasons: HiDream moves

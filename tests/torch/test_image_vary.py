@@ -75,7 +75,7 @@ def test_its_form_asks_for_a_picture_only(model: Loaded, picture: Path) -> None:
         schema.validate({})
     assert [problem.sentence for problem in caught.value.info.problems] == ["Image is missing."]
     missing = why_not(model.runner._info)
-    assert set(missing) == set(canvas.NAMES) - set(schema.names)
+    assert set(canvas.NAMES) - set(schema.names) <= set(missing)
     assert "mask" in missing
     values = schema.validate({"image": str(picture)})
     assert recipe.build(ModelRef("vary", "", ""), values, 1, {}, {})["inputs"]["image"] == str(picture)
@@ -86,3 +86,34 @@ def test_cancel_leaves_the_model_usable(model: Loaded, picture: Path, tmp_path: 
     with pytest.raises(CancelledRunError):
         vary(model, tmp_path / "1", ear, image=str(picture))
     assert vary(model, tmp_path / "2", image=str(picture)).image.width > 0
+
+
+@pytest.fixture(scope="module")
+def unclip(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    root = tmp_path_factory.mktemp("unclip")
+    return Loaded(tiny_pictures.build("unclip", root / "unclip"), root / "cache")
+
+
+def test_unclip_varies_with_words_or_without_and_as_freely_as_asked(
+    unclip: Loaded, picture: Path, tmp_path: Path
+) -> None:
+    schema = unclip.schema
+    assert {"image", "prompt", "noise_level"} <= set(schema.names)
+    assert not schema["prompt"].required
+    assert "mask" not in schema
+    with pytest.raises(InvalidInputError):
+        schema.validate({"prompt": "a cat"})
+    other = tmp_path / "other.png"
+    Image.new("RGB", (72, 56), (250, 250, 10)).save(other)
+    kinds: list[dict[str, Any]] = [
+        {"image": str(picture)},
+        {"image": str(other)},
+        {"image": str(picture), "prompt": "a red cat"},
+        {"image": str(picture), "noise_level": 900},
+    ]
+    made = [vary(unclip, tmp_path / str(number), **inputs).image for number, inputs in enumerate(kinds)]
+    assert len({image.tobytes() for image in made}) == len(kinds)
+    again = vary(unclip, tmp_path / "again", **kinds[0]).image
+    assert again.tobytes() == made[0].tobytes()
+    native = schema["width"].default * schema["height"].default
+    assert 0.7 < made[0].width * made[0].height / native < 1.4

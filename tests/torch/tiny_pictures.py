@@ -11,10 +11,11 @@ import diffusers
 import tiny
 import torch
 import transformers
+from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
 
 
 def build(family: str, folder: Path, seed: int = 0) -> Path:
-    """Save the pipeline of ``family`` (of ``FILLS`` or ``EDITS``, or "sd_vary") in ``folder``; returns the folder."""
+    """Save the pipeline of ``family`` (of ``FILLS`` or ``EDITS``, "sd_vary" or "unclip") in ``folder``; returns the folder."""
     torch.manual_seed(seed)
     pipe = _BUILDERS[family]()
     pipe.save_pretrained(folder, safe_serialization=True)
@@ -104,6 +105,29 @@ def _sd_vary() -> Any:
     )
 
 
+def _unclip() -> Any:
+    base = tiny._sd()
+    seeing = transformers.CLIPVisionConfig(
+        hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=16,
+        projection_dim=32,
+    )  # fmt: skip
+    # The picture's numbers and their noise level come in as class labels.
+    unet = diffusers.UNet2DConditionModel.from_config(
+        base.unet.config, class_embed_type="projection", projection_class_embeddings_input_dim=64
+    )
+    return diffusers.StableUnCLIPImg2ImgPipeline(
+        feature_extractor=transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32),
+        image_encoder=transformers.CLIPVisionModelWithProjection(seeing),
+        image_normalizer=StableUnCLIPImageNormalizer(embedding_dim=32),
+        image_noising_scheduler=diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
+        tokenizer=base.tokenizer,
+        text_encoder=base.text_encoder,
+        unet=unet,
+        scheduler=base.scheduler,
+        vae=base.vae,
+    )
+
+
 _BUILDERS: dict[str, Callable[[], Any]] = {
     "sd_inpaint": _sd_inpaint,
     "sdxl_inpaint": _sdxl_inpaint,
@@ -112,6 +136,7 @@ _BUILDERS: dict[str, Callable[[], Any]] = {
     "pix2pix": _pix2pix,
     "flux2_klein": _flux2_klein,
     "sd_vary": _sd_vary,
+    "unclip": _unclip,
 }
 
 FILLS = ("sd_inpaint", "sdxl_inpaint", "flux_fill")
