@@ -34,6 +34,13 @@ def run(arguments: Sequence[str]) -> int:
         from app.generate import generate
 
         return generate(options)
+    if options.command in ("upscale", "cutout", "describe"):
+        from app import tools_cli
+        from app.generate import generate
+
+        meant = parser().parse_args(tools_cli.arguments(options))
+        meant.tool = tools_cli.tool_of(options)
+        return generate(meant)
     if options.command == "models":
         from app.models_cli import models
 
@@ -46,6 +53,10 @@ def run(arguments: Sequence[str]) -> int:
         from app import grid_cli
 
         return grid_cli.grid(options) if options.command == "grid" else grid_cli.tile(options)
+    if options.command == "history":
+        from app.history_cli import history
+
+        return history(options)
     if options.command == "help":
         from app.help_cli import help_pages
 
@@ -84,6 +95,14 @@ def parser() -> argparse.ArgumentParser:
     grid_cli.add_tile_parser(
         commands.add_parser("tile", help="how well a texture's edges meet; its tile sheet", description="Textures.")
     )
+    from app import tools_cli
+
+    tools_cli.add_parsers(commands.add_parser)
+    from app import history_cli
+
+    history_cli.add_parser(
+        commands.add_parser("history", help="find, export, import and sort out pictures", description="Pictures.")
+    )
     help_cli.add_parser(
         commands.add_parser("help", help="pages about everything there is", description="Read the help.")
     )
@@ -116,6 +135,8 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
     )
     add("--style", metavar="NAME", action="append", default=[], help="words around the prompt; may be repeated")
     add("--preset", metavar="NAME", help="a saved set of inputs; what is given beside it counts more")
+    from app import craft_cli
+
     craft_cli.add_options(command)
     add("--count", metavar="N", type=int, default=1, help="how many pictures, with seeds N, N+1, ...")
     add("--out", metavar="FILE|DIR", help="also put a copy there (all pictures are kept in the library)")
