@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from app import craft_cli
 from app import events as announced
 from app.core import Core
 from app.dispatch import LoopDispatcher
@@ -147,6 +148,7 @@ def collect_inputs(options: argparse.Namespace) -> dict[str, Any]:
             problems.append(Problem(name, value, f"“{name}” is given twice."))
         else:
             inputs[name] = value
+    problems += craft_cli.collect(options, inputs)
     if "prompt" not in inputs and "image" not in inputs and not getattr(options, "preset", None):
         problems.append(Problem("prompt", "", "PROMPT is missing: say what the picture should show."))
     if problems:
