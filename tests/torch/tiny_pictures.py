@@ -15,7 +15,7 @@ from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import 
 
 
 def build(family: str, folder: Path, seed: int = 0) -> Path:
-    """Save the pipeline of ``family`` (of ``FILLS`` or ``EDITS``, "sd_vary" or "unclip") in ``folder``; returns the folder."""
+    """Save the pipeline of ``family`` (of ``FILLS``, ``EDITS`` or ``VARIES``) in ``folder``; returns the folder."""
     torch.manual_seed(seed)
     pipe = _BUILDERS[family]()
     pipe.save_pretrained(folder, safe_serialization=True)
@@ -141,3 +141,4 @@ _BUILDERS: dict[str, Callable[[], Any]] = {
 
 FILLS = ("sd_inpaint", "sdxl_inpaint", "flux_fill")
 EDITS = ("flux_kontext", "pix2pix", "flux2_klein")
+VARIES = ("sd_vary", "unclip")
