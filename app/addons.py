@@ -7,18 +7,23 @@ name, so that they stay true on another computer.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from app.judging import ModelEntry
 from app.messages import as_text
 from app.weights import AddOn
-from models import items, maps
+from models import adapters, items, maps
 from models.card import AddonRef
 from models.errors import InvalidInputError, Problem
 from models.families import ANY, family_title
 from models.inputs import InputSpec
+from models.recognise import FileKind
+
+EMBEDDINGS = "embeddings"
 
 
 def resolve(
@@ -111,8 +116,44 @@ def why_not(entry: ModelEntry, spec: InputSpec, name: str, addon: AddOn | None, 
         return f"{spec.title}: “{addon.name}” is something else ({addon.kind})."
     if not fits(addon, entry.family):
         made_for, is_ = family_title(addon.family), family_title(entry.family)
-        return f"{spec.title}: “{addon.name}” was made for {made_for}; {entry.card.name} is {is_}."
+        return (
+            f"{spec.title}: “{addon.name}” was made for {made_for}; {entry.card.name} is {is_}.{_layers(entry, addon)}"
+        )
+    if addon.kind == FileKind.LORA and not entry.family and addon.family not in ("", ANY):
+        count = _compared(addon.path, entry.card.ref.folder)
+        if count is not None and not count.matched:
+            made_for = family_title(addon.family)
+            sentence = f"{spec.title}: “{addon.name}” was made for {made_for}, not for {entry.card.name}."
+            return sentence + _layers(entry, addon)
     return ""
+
+
+def _layers(entry: ModelEntry, addon: AddOn) -> str:
+    """For a LoRA, how much of it is the model's at all, as far as the headers say."""
+    count = _compared(addon.path, entry.card.ref.folder) if addon.kind == FileKind.LORA else None
+    return f" {count.matched} of its {count.total} layers match." if count is not None else ""
+
+
+@lru_cache(maxsize=64)
+def _compared(lora: str, folder: str) -> adapters.Count | None:
+    return adapters.compared(Path(lora), Path(folder)) if lora and folder else None
+
+
+def called(entry: ModelEntry, values: Mapping[str, Any], addons: Iterable[AddOn]) -> dict[str, AddonRef]:
+    """The textual inversions whose names stand in the prompts: to be installed is enough for them to be understood."""
+    if entry.schema is None or EMBEDDINGS not in entry.schema:
+        return {}
+    text = " ".join(str(values.get(name) or "") for name in ("prompt", "negative_prompt")).casefold()
+    found: dict[str, AddonRef] = {}
+    for addon in addons:
+        if addon.kind != FileKind.EMBEDDING or addon.problem is not None or not fits(addon, entry.family):
+            continue
+        if not entry.family and addon.family not in ("", ANY):
+            continue
+        words = {name.casefold() for name in (addon.name, Path(addon.path).stem, *addon.trigger) if name.strip()}
+        if any(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) for word in words):
+            found[addon.id] = ref(addon)
+    return found
 
 
 def fits(addon: AddOn, family: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app import craft_cli
+from app import craft_cli, fast
 from app import events as announced
 from app.core import Core
 from app.dispatch import LoopDispatcher
@@ -34,6 +34,7 @@ from app.terminal import (
     print_line,
     warn,
 )
+from models import items
 from models.errors import AtelierError, ErrorInfo, InvalidInputError, Problem, disk_error
 
 _CANCEL_WAIT = 10.0  # seconds a cancelled job may take to end
@@ -58,7 +59,7 @@ def generate(options: argparse.Namespace) -> int:
 
 def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, inputs: dict[str, Any]) -> int:
     preset = _preset(core, options.preset)
-    model = options.model or preset.model or core.settings.value.model
+    model = options.model or preset.model or _tool(core, options) or core.settings.value.model
     stop = Interrupts()
     view: View = JsonView() if options.json else BarView()
     core.events.subscribe(announced.JobChanged, lambda event: view.changed(event.job))
@@ -69,6 +70,10 @@ def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, in
     _, schema = core.models.runnable(model)  # before the engine is started: a wrong id is answered at once
     began = time.monotonic()
     known = {name: value for name, value in preset.inputs.items() if name in schema}
+    if options.fast:
+        chosen = fast.chosen(fast.of(core.models.get(model)), core.offers.all())
+        known |= fast.applied(chosen, {**known, **inputs}, schema.names)
+        inputs.pop("loras", None)
     styles = list(dict.fromkeys([*preset.styles, *options.style]))
     job = core.queue.submit(model, {**known, **inputs}, options.count, styles=styles)
     core.start()
@@ -81,6 +86,12 @@ def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, in
     results = [result for result in map(core.library.get, job.results) if result is not None]
     outputs, error = export([Path(result.path) for result in results], options.out)
     return _conclude(options, job, outputs, error or job.error, time.monotonic() - began)
+
+
+def _tool(core: Core, options: argparse.Namespace) -> str:
+    """The tool that a command such as ``upscale`` stands for; empty for ``generate`` itself."""
+    command = getattr(options, "tool", "")
+    return tools_cli.chosen(core.models, command) if command else ""
 
 
 def _preset(core: Core, name: str | None) -> Preset:
@@ -100,8 +111,8 @@ def _conclude(
     if options.json:
         print_json(_summary(job, status, outputs, error, seconds))
     else:
-        for path in outputs:
-            print_line(str(path))
+        for line in (*job.texts, *map(str, outputs)):
+            print_line(line)
     if error is not None:
         complain(AtelierError.from_info(error))
     elif job.state is JobState.CANCELLED:
@@ -120,6 +131,8 @@ def _summary(job: Job, status: str, outputs: list[Path], error: ErrorInfo | None
         "model": job.model,
         "inputs": job.inputs,
     }
+    if job.texts:
+        summary |= {"text": "\n".join(job.texts), "texts": list(job.texts)}
     return summary if error is None else {**summary, "error": error_json(error)}
 
 
@@ -139,6 +152,8 @@ def collect_inputs(options: argparse.Namespace) -> dict[str, Any]:
     for name in ("prompt", "seed", "steps", "image", "mask"):
         if getattr(options, name) is not None:
             inputs[name] = getattr(options, name)
+    if getattr(options, "lora", None):
+        inputs["loras"] = [items.lora(text) for text in options.lora]
     problems = []
     for pair in options.input:
         name, equals, value = pair.partition("=")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from app import addons, installed, sources
 from app.cache import default_hub_cache
 from app.events import EventBus, ModelsChanged
@@ -146,7 +148,7 @@ class Models:
     def tools(self) -> list[ModelEntry]:
         """What works on a picture beside the models: the built-in ones and installed add-ons that can be run."""
         built_in = [tool_entry(tool, key, tool.action) for key, tool in tools.BUILT_IN.items()]
-        return built_in + [tool for addon in self.addons() if (tool := addon_tool(addon)) is not None]
+        return built_in + [tool for addon in self.addons() if (tool := self._as_tool(addon)) is not None]
 
     def runnable(self, model_id: str) -> tuple[ModelCard, BoxSchema]:
         """Card and schema of a model that can be run; raises AtelierError with the reason for one that cannot."""
@@ -161,6 +163,8 @@ class Models:
         entry = self.get(model_id)
         specs = entry.schema.inputs if entry.schema is not None else ()
         helpers = addons.helpers(specs, values, self.addons) if any(maps.wanted(specs, values)) else {}
+        if addons.EMBEDDINGS in (spec.name for spec in specs):
+            helpers |= addons.called(entry, values, self.addons())
         if not any(items.uses(specs, values)):
             return helpers
         return helpers | addons.resolve(entry, values, self.addons(), self.addon_file)
@@ -262,7 +266,19 @@ class Models:
     def _tool(self, name: str) -> ModelEntry | None:
         """An add-on that is run by itself, by any of its names."""
         addon = addons.find(name, self.addons(), tuple(tools.TOOLS), self.addon_file)
-        return addon_tool(addon) if addon is not None else None
+        if addon is None:
+            folder = Path(name).expanduser()
+            kind = tools.kind_of_folder(folder) if folder.is_dir() else ""
+            addon = AddOn(str(folder), folder.name, kind, str(folder)) if kind else None
+        return self._as_tool(addon) if addon is not None else None
+
+    def _as_tool(self, addon: AddOn) -> ModelEntry | None:
+        """A pickled file is only run after a person's word."""
+        if addon.format == "pickle" and addon.problem is None and addon.path not in self._allowed():
+            addon = msgspec.structs.replace(
+                addon, problem=ErrorInfo(ErrorCode.MODEL_NEEDS_PICKLE, {"model": addon.name, "file": addon.path})
+            )
+        return addon_tool(addon)
 
     def _file(self, path: Path) -> ModelEntry:
         """A model in one file that is not on the list."""

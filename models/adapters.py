@@ -8,9 +8,9 @@ the model's own paths are found here; those in other programs' words are first t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from models import folders, prompts
 from models.errors import AtelierError
@@ -48,6 +48,8 @@ _BEGINNINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", (*_DENOISERS, "text_encoder")),
 )
 """What stands before a layer's path, and the components it may then be in."""
+
+_MAX_SKIP = 12
 
 _WRAPPED = "text_model_"
 """CLIP's own wrapper, which newer versions of transformers have no more."""
@@ -130,33 +132,3 @@ def specs(found: PipelineRow, configs: Mapping[str, Mapping[str, Any]]) -> list[
         about = Input("CLIP skip", words, ge=1, le=_MAX_SKIP, step=1, advanced=True)
         several.append(InputSpec("clip_skip", Kind.INTEGER, 1, about))
     return several
-
-
-_MAX_SKIP = 12
-
-
-def named(name: str, addons: Iterable[Named]) -> str:
-    """The id of the LoRA that ``<lora:NAME:0.8>`` in a prompt means: a name, or a file's name without its ending;
-    empty where there is none."""
-    wanted = name.strip().casefold()
-    for addon in addons:
-        if addon.kind == FileKind.LORA and wanted in (
-            addon.id.casefold(), addon.name.casefold(), addon.entry.casefold(), Path(addon.path).stem.casefold()
-        ):  # fmt: skip
-            return addon.id
-    return ""
-
-
-class Named(Protocol):
-    """What is asked of an ``app.weights.AddOn``."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def entry(self) -> str: ...

@@ -26,6 +26,7 @@ _DPMPP = {"algorithm_type": "dpmsolver++", "solver_order": 2}
 
 DIFFUSION: dict[str, Sampler] = {
     "ddim": Sampler("DDIMScheduler"),
+    "ddim_trailing": Sampler("DDIMScheduler", {"timestep_spacing": "trailing"}),
     "dpmpp_2m": Sampler("DPMSolverMultistepScheduler", _DPMPP),
     "dpmpp_2m_karras": Sampler("DPMSolverMultistepScheduler", {**_DPMPP, "use_karras_sigmas": True}),
     "dpmpp_2m_sde": Sampler("DPMSolverMultistepScheduler", {**_DPMPP, "algorithm_type": "sde-dpmsolver++"}),
@@ -33,12 +34,14 @@ DIFFUSION: dict[str, Sampler] = {
         "DPMSolverMultistepScheduler", {**_DPMPP, "algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True}
     ),
     "euler": Sampler("EulerDiscreteScheduler"),
+    "euler_trailing": Sampler("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
     "euler_a": Sampler("EulerAncestralDiscreteScheduler"),
     "heun": Sampler("HeunDiscreteScheduler"),
     "unipc": Sampler("UniPCMultistepScheduler"),
     "deis": Sampler("DEISMultistepScheduler"),
     "pndm": Sampler("PNDMScheduler", {"skip_prk_steps": True}),
     "lcm": Sampler("LCMScheduler"),
+    "tcd": Sampler("TCDScheduler"),
 }
 
 _FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
