@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.widgets.controls import Button, ElidedLabel, mark
+
+WIDE = 620
+"""Pixels from which the bar says what the result was made from."""
 
 
 class ReviewBar(QFrame):
@@ -19,6 +23,7 @@ class ReviewBar(QFrame):
         self.setObjectName("canvas.review")
         self.setAccessibleName(tr("What to do with this result"))
         mark(self, surface="float")
+        self._full = ""
         self._words = ElidedLabel("", "secondary", "soft")
         self._back = Button(tr("Back to your picture"), "", "undo-2")
         self._back.setObjectName("canvas.discard")
@@ -40,7 +45,16 @@ class ReviewBar(QFrame):
             button.clicked.connect(signal)
             layout.addWidget(button)
 
+    def _show_words(self) -> None:
+        """Beside the buttons, where there is room for more than the first letters."""
+        self._words.set_full(self._full if self.width() >= WIDE else "")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._show_words()
+
     def show_state(self, made_from_it: bool, name: str) -> None:
         words = tr("Made from “{name}”", name=name) if made_from_it else tr("You are working on “{name}”", name=name)
-        self._words.set_full(words)
+        self._full = words
+        self._show_words()
         self._compare.setVisible(made_from_it)
