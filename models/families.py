@@ -116,6 +116,7 @@ _BY_CLASS: tuple[tuple[str, str | Callable[[Configs], str]], ...] = (
     ("StableDiffusionUpscale", "sd2"),
     ("StableDiffusionLatentUpscale", "sd2"),
     ("StableDiffusion", _sd),
+    ("StableUnCLIP", "sd2"),
     ("LatentConsistencyModel", _sd),
     ("Marigold", ANY),
     ("Flux2Klein", _klein),
