@@ -156,7 +156,7 @@ _FLUX_KINDS: tuple[tuple[str, ...], ...] = (
     ("depth",),
     ("blur",),
     ("openpose", "pose", "dwpose"),
-    ("gray", "grey", "greyscale"),
+    ("gray", "grey", "greyscale", "grayscale"),
     ("low_quality", "lq"),
 )
 

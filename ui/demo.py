@@ -165,7 +165,7 @@ class DemoModels:
         return list(self.all)
 
     def get(self, key: str) -> DemoEntry:
-        for entry in self.all:
+        for entry in (*self.all, *self.own_tools):
             if entry.card.id == key:
                 return entry
         raise AtelierError(ErrorCode.MODEL_NOT_INSTALLED, model=key)

@@ -98,6 +98,9 @@ CANVAS_COLORS = {"black": "#000000", "white": "#ffffff"}
 MASK_TINT, MASK_LIGHT, MASK_DARK = (232, 52, 92, 120), (255, 255, 255, 120), (20, 4, 10, 120)
 """The tint over what a mask chooses and its light and dark diagonals (red, green, blue, opacity)."""
 
+AREAS = ("#4c9be8", "#e8a33d", "#57b86b", "#c66bd6", "#e05d5d", "#3fbdb4", "#b7a53a", "#8c7be0")
+"""The colours of painted areas, in their order; they start over."""
+
 CHECKER_LIGHT, CHECKER_DARK = "#d8d8d8", "#b4b4b4"
 """What shows through transparent places of a picture."""
 

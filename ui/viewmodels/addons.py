@@ -26,6 +26,8 @@ class AddonView:
     kind: str
     entry: str
     path: str
+    family: str = ""
+    variant: str = ""
 
 
 def views(found: Iterable[AddOn], entry: EntryPort | None, kinds: Sequence[str]) -> list[AddonView]:
@@ -43,7 +45,7 @@ def _view(addon: AddOn, entry: EntryPort | None) -> AddonView:
     detail = " · ".join(part for part in parts if part)
     return AddonView(
         addon.id, addon.title or addon.name, problem or detail, not problem, problem, addon.trigger, addon.kind,
-        addon.entry, addon.path,
+        addon.entry, addon.path, addon.family, addon.variant,
     )  # fmt: skip
 
 

@@ -25,6 +25,8 @@ from ui.viewmodels.words import ErrorView, error_view, fit_words
 log = logging.getLogger(__name__)
 
 MAX_COUNT = 64
+WITH_FILES = (Kind.IMAGE, Kind.MASK, Kind.CONTROLS, Kind.ADAPTERS, Kind.REGIONS)
+"""Inputs that name pictures."""
 
 
 @dataclass(frozen=True)
@@ -349,7 +351,7 @@ class CreateVM(QObject):
         entry = self.entry()
         if entry is None or entry.schema is None:
             return
-        files = {spec.name for spec in entry.schema.inputs if spec.kind in (Kind.IMAGE, Kind.MASK)}
+        files = {spec.name for spec in entry.schema.inputs if spec.kind in WITH_FILES}
         files |= canvas_inputs.BLANK.keys()
         forms = self._state.table("forms")
         kept = {name: value for name, value in self.values().items() if name not in files}
@@ -395,6 +397,8 @@ def _is_of(kind: Kind, value: object) -> bool:
             return value is None or isinstance(value, int | str)
         case Kind.LORAS:
             return False
+        case Kind.CONTROLS | Kind.ADAPTERS | Kind.REGIONS:
+            return isinstance(value, list) and all(isinstance(item, dict) for item in value)
         case _:
             return value is None or isinstance(value, str)
 

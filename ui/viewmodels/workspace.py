@@ -11,6 +11,7 @@ from app.events import EngineChanged, TroubleArose
 from ui.state import WindowState
 from ui.viewmodels.canvas import CanvasVM
 from ui.viewmodels.comparing import CompareVM
+from ui.viewmodels.control_maps import MapsVM
 from ui.viewmodels.create import CreateVM
 from ui.viewmodels.dropped import DropVM
 from ui.viewmodels.models import ModelsVM
@@ -37,6 +38,7 @@ class Workspace(QObject):
         self.create = CreateVM(core, self.state, self)
         self.work = WorkVM(self.create, core.paths, self)
         self.canvas = CanvasVM(core, self.loader, self.work, self)
+        self.maps = MapsVM(core, self.create, self.canvas, self)
         self.compare = CompareVM(core, self.loader, self)
         self.drop = DropVM(self.create, self.work, self)
         self.queue = QueueModel(core, self)
@@ -48,6 +50,7 @@ class Workspace(QObject):
         self.thumbs.awaited = self._is_opened
         self.create.submitted.connect(self.canvas.follow)
         self.create.refused.connect(self.canvas.refuse)
+        self.maps.failed.connect(self.canvas.refuse)
         self.canvas.use_wanted.connect(self.create.use)
         self.canvas.models_wanted.connect(self.models.act)
         self.models.use_wanted.connect(self._use_model)
@@ -78,6 +81,7 @@ class Workspace(QObject):
         for part in (self.create, self.canvas, self.queue, self.held, self.recent, self.settings):
             part.close()
         self.models.close()
+        self.maps.close()
         self.work.close()
         self.drop.close()
         self.loader.close()

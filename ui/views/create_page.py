@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 from ui.theme import tokens
 from ui.viewmodels.workspace import Workspace
 from ui.views.canvas_panel import CanvasPanel
+from ui.views.control_work import ControlWork
 from ui.views.form_panel import FormPanel
+from ui.views.paint_overlay import PaintOverlay
 from ui.views.side_panel import SidePanel
 
 SIDE_FROM = 1120
@@ -24,6 +26,7 @@ class CreatePage(QWidget):
         self._workspace = workspace
         self.form = FormPanel(workspace.create, workspace.thumbs)
         self.canvas = CanvasPanel(workspace.canvas, workspace.compare, workspace.drop, workspace.thumbs)
+        self.control = ControlWork(workspace.maps, PaintOverlay(self.canvas), self.form.form.services)
         self.side = SidePanel(workspace.queue, workspace.held, workspace.recent)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._splitter.setHandleWidth(1)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
@@ -234,6 +234,12 @@ class FormPanel(QWidget):
         folder = QFileDialog.getExistingDirectory(self, tr("Choose a model folder"))
         if folder:
             self._vm.add_folder(folder)
+
+    def show_part(self, name: str) -> None:
+        """Bring the control called ``name`` to the top, as far as there is form beneath it."""
+        target, inside = self.findChild(QWidget, name), self._scroll.widget()
+        if target is not None and inside is not None:
+            self._scroll.verticalScrollBar().setValue(target.mapTo(inside, QPoint(0, 0)).y() - 8)
 
     def open_picker(self) -> None:
         self.picker.setFocus(Qt.FocusReason.ShortcutFocusReason)

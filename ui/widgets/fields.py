@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from PySide6.QtCore import QLocale, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QImage, QMouseEvent, QResizeEvent, QValidator, QWheelEvent
@@ -31,16 +31,38 @@ class AddonRow:
     kind: str = ""
     entry: str = ""
     path: str = ""
+    family: str = ""
+    variant: str = ""
+
+
+class RegionsPainted(Protocol):
+    """A list of areas that are painted on the canvas."""
+
+    drafts: list[dict[str, Any]]
+
+    def painted(self) -> None:
+        """Their masks are other files now."""
 
 
 @dataclass
 class Services:
     """What fields ask of the window: a small version of a picture (None until it is made), the add-ons of these kinds
-    (those that fit first), and to show the Models page with this role."""
+    (those that fit first), and to show the Models page with this role.
+
+    ``canvas`` is the path of the picture on the canvas. ``make_map`` makes the map of a picture (path, preprocessor,
+    options) and shows it, then calls with the map's path, or with "" and what went wrong; ``edit_map`` lets a person
+    paint on one and calls with the new one's path; ``paint`` opens the canvas for painting areas. ``drafts`` are lists'
+    items as they stand, those that are switched off too, by the input's name.
+    """
 
     thumb: Callable[[str], QImage | None] = lambda path: None
     addons: Callable[[Sequence[str]], list[AddonRow]] = lambda kinds: []
     browse: Callable[[str], None] = lambda role: None
+    canvas: Callable[[], str] = lambda: ""
+    make_map: Callable[[str, str, dict[str, float], Callable[[str, str], None]], None] = lambda *_: None
+    edit_map: Callable[[str, Callable[[str], None]], None] = lambda *_: None
+    paint: Callable[[RegionsPainted], None] = lambda regions: None
+    drafts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 class _Caption(QLabel):

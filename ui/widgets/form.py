@@ -11,9 +11,11 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from ui.i18n import tr
 from ui.theme import tokens
 from ui.theme.icons import icon
+from ui.widgets.control_field import AdaptersField, ControlsField
 from ui.widgets.controls import Button, ElidedLabel, IconButton, row
 from ui.widgets.fields import ChoiceField, Field, NumberField, Schema, Services, SwitchField, TextField
 from ui.widgets.picture_field import PictureField
+from ui.widgets.regions_field import RegionsField
 from ui.widgets.seed_field import SeedField
 from ui.widgets.size_field import SizeField, is_fixed
 
@@ -26,6 +28,9 @@ FIELDS: dict[str, type[Field]] = {
     "seed": SeedField,
     "image": PictureField,
     "mask": PictureField,
+    "controls": ControlsField,
+    "adapters": AdaptersField,
+    "regions": RegionsField,
 }
 
 

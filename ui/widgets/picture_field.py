@@ -36,7 +36,7 @@ def picture_file(urls: list[Any]) -> str:
     return next((path for path in paths if Path(path).suffix.lower() in SUFFIXES), "")
 
 
-class _Thumb(QWidget):
+class Thumb(QWidget):
     """The chosen picture, or the icon that stands for none."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class PictureField(Field):
         self._frame = QFrame()
         self._frame.setAcceptDrops(False)
         mark(self._frame, surface="note")
-        self._thumb = _Thumb()
+        self._thumb = Thumb()
         self._words = ElidedLabel("", tone="soft", mode=Qt.TextElideMode.ElideMiddle)
         self._browse = Button(tr("Browse"), "quiet")
         self._browse.clicked.connect(self.browse)

@@ -1,0 +1,150 @@
+"""Maps for ControlNets in the window: made by the worker as any picture, painted on, and kept as files.
+
+Painted areas (regions) are kept here, too: both are pictures that a person drew for a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPainter
+
+from app.events import JobChanged
+from app.jobs import Job
+from app.states import JobState
+from models import maps
+from models.errors import AtelierError
+from ui.i18n import tr
+from ui.viewmodels import opening
+from ui.viewmodels.canvas import CanvasVM
+from ui.viewmodels.create import CreateVM
+from ui.viewmodels.later import Later
+from ui.viewmodels.mask_files import MASKS_KEPT, new_mask_file, new_pasted_file, write_mask, write_picture
+from ui.viewmodels.painting import refusal
+from ui.viewmodels.ports import CorePort
+from ui.viewmodels.words import error_view
+
+TOOL = "maps"
+AREA_SIDE = 1024
+"""The longer side of areas' masks, in pixels; they are fitted to the picture when it is made."""
+
+Made = Callable[[str, str], None]
+
+
+class MapsVM(QObject):
+    """``failed`` carries what could not be opened or written, for people."""
+
+    failed = Signal(object)
+
+    def __init__(self, core: CorePort, create: CreateVM, canvas: CanvasVM, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._core, self._create, self._canvas = core, create, canvas
+        self._later = Later(self)
+        self._waiting: dict[str, Made] = {}
+        self._end = core.events.subscribe(JobChanged, self._job_changed)
+
+    def close(self) -> None:
+        self._end()
+        self._later.close()
+
+    # making maps
+
+    def canvas_path(self) -> str:
+        """The file of the picture on the canvas; empty when there is none."""
+        if self._canvas.shown.work:
+            return self._canvas.work.path
+        return self._canvas.path_of() or self._canvas.work.path
+
+    def make(self, path: str, preprocessor: str, options: Mapping[str, float], done: Made) -> None:
+        """Queue the map; the canvas shows it, ``done`` gets its path, or "" and why there is none."""
+        inputs = {maps.IMAGE: path, maps.PREPROCESSOR: preprocessor, **options}
+        try:
+            job = self._core.queue.submit(TOOL, inputs)
+        except AtelierError as error:
+            problems = error.info.problems
+            done("", tr(problems[0].sentence) if problems else error_view(error.info).sentence)
+            return
+        self._waiting[job.id] = done
+        self._canvas.follow(job.id)
+
+    def _job_changed(self, event: JobChanged) -> None:
+        job = event.job
+        if job.id in self._waiting and job.state in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED):
+            done = self._waiting.pop(job.id)
+            done(*self._outcome(job))
+
+    def _outcome(self, job: Job) -> tuple[str, str]:
+        if job.state is JobState.FAILED and job.error is not None:
+            return "", error_view(job.error).sentence
+        result = self._core.library.get(job.results[0]) if job.results else None
+        return (result.path, "") if result is not None else ("", "")
+
+    # painting on them
+
+    def open(self, path: str, then: Callable[[QImage], None]) -> None:
+        """The picture in ``path``, opened on another thread."""
+        self._later.run(lambda: opening.open_for_canvas(path).image, then, self._failed)
+
+    def keep_map(self, image: QImage, then: Callable[[str], None]) -> None:
+        """Write a map that was painted on; ``then`` gets its path."""
+        path = self._new(lambda: new_pasted_file(self._core.paths))
+        self._later.run(lambda: write_picture(image, path), lambda _: then(str(path)), self._failed)
+
+    def keep_area(self, image: QImage, then: Callable[[str], None]) -> None:
+        """Write the grey mask of a painted area."""
+        path = self._new(lambda: new_mask_file(self._core.paths))
+        self._later.run(lambda: write_mask(image, path, MASKS_KEPT), lambda _: then(str(path)), self._failed)
+
+    def _new(self, name: Callable[[], Path]) -> Path:
+        path = name()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _failed(self, error: Exception) -> None:
+        self.failed.emit(refusal(error))
+
+    # areas
+
+    def ground(self) -> QImage:
+        """What areas are painted on: the picture that is worked on, with its new edges, or an empty one of the form's
+        size; no side longer than ``AREA_SIDE``."""
+        work = self._canvas.work
+        size = self._whole()
+        ground = QImage(size, QImage.Format.Format_RGB32)
+        ground.fill(Qt.GlobalColor.darkGray)
+        if work.shown and work.opened is not None:
+            left, top, right, _ = work.extents
+            width, height = work.size
+            scale = size.width() / max(1, width + left + right)
+            painter = QPainter(ground)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            best = min((work.opened.image, *work.opened.levels), key=lambda image: abs(image.width() - size.width()))
+            painter.drawImage(QRectF(left * scale, top * scale, width * scale, height * scale), best)
+            painter.end()
+        return ground
+
+    def _whole(self) -> QSize:
+        work, values = self._canvas.work, self._create.values()
+        if work.shown:
+            left, top, right, bottom = work.extents
+            width, height = work.size[0] + left + right, work.size[1] + top + bottom
+        else:
+            width, height = int(values.get("width") or 512), int(values.get("height") or 512)
+        scale = min(1.0, AREA_SIDE / max(1, width, height))
+        return QSize(max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def read_area(self, path: str, size: QSize, then: Callable[[QImage], None]) -> None:
+        """An area's mask, stretched to ``size``; nothing happens where the file is gone."""
+
+        def read() -> QImage:
+            image = QImage(path).convertToFormat(QImage.Format.Format_Grayscale8)
+            if image.isNull():
+                empty = QImage(size, QImage.Format.Format_Grayscale8)
+                empty.fill(0)
+                return empty
+            ways = Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
+            return image.scaled(size, *ways).convertToFormat(QImage.Format.Format_Grayscale8)
+
+        self._later.run(read, then, self._failed)

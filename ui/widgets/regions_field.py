@@ -1,0 +1,129 @@
+"""Painted areas in a form: a card for each with its words and its strength, and the way to the canvas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QWidget
+
+from ui.i18n import tr
+from ui.theme import tokens
+from ui.widgets.cards_field import CardsField
+from ui.widgets.controls import Button, label, row
+from ui.widgets.fields import GrowingEdit, Schema
+from ui.widgets.item_card import Card, NumberRow
+
+MOST = 16
+
+
+def colour_of(number: int) -> str:
+    """The colour of area ``number``, counted from 0."""
+    return tokens.AREAS[number % len(tokens.AREAS)]
+
+
+class _Spot(QWidget):
+    """The colour an area has on the canvas."""
+
+    def __init__(self, colour: str) -> None:
+        super().__init__()
+        self._colour = colour
+        self.setFixedSize(16, 16)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self._colour))
+        painter.drawRoundedRect(QRectF(1, 1, 14, 14), 4, 4)
+        painter.end()
+
+
+class RegionCard(Card):
+    def __init__(self, name: str, draft: dict[str, Any], number: int) -> None:
+        self.number = number
+        super().__init__(name, draft, tr("Area {n}", n=number + 1))
+        self.title.setEnabled(False)
+        self.prompt = GrowingEdit(44, 110)
+        self.prompt.setObjectName(f"{name}.prompt")
+        self.prompt.setAccessibleName(tr("Prompt of area {n}", n=number + 1))
+        self.prompt.setPlaceholderText(tr("What is to be seen here?"))
+        self.prompt.textChanged.connect(lambda: self.put(prompt=self.prompt.toPlainText()))
+        self.strength = NumberRow(tr("Strength"), f"{name}.strength", 0.0, 1.0, 0.05, 1.0)
+        self.strength.moved.connect(lambda value: self.put(strength=value))
+        self.missing = label(tr("Not painted yet."), "hint", "warn", wrap=True)
+        self.paint = Button(tr("Paint"), "quiet", "brush")
+        self.paint.setObjectName(f"{name}.paint")
+        self.paint.setAccessibleName(tr("Paint area {n}", n=number + 1))
+        holder = QWidget()
+        line = row(_Spot(colour_of(number)), self.missing, None, self.paint, spacing=6)
+        holder.setLayout(line)
+        for part in (self.prompt, self.strength, holder):
+            self.rows.addWidget(part)
+
+    def title_words(self) -> str:
+        return tr("Area {n}", n=self.number + 1)
+
+    def _fit_title(self) -> None:
+        super()._fit_title()
+        self.title.setToolTip("")
+
+    def show_draft(self) -> None:
+        words = str(self.draft.get("prompt", ""))
+        if words != self.prompt.toPlainText():
+            self.prompt.blockSignals(True)
+            self.prompt.setPlainText(words)
+            self.prompt.blockSignals(False)
+        self.strength.show_value(float(self.draft.get("strength", 1.0)))
+        self.missing.setVisible(not self.draft.get("mask"))
+        super().show_draft()
+
+
+class RegionsField(CardsField):
+    """Its drafts are what ``Services.paint`` paints; ``chosen`` is the area in hand."""
+
+    keys = ("mask", "prompt", "strength")
+
+    def __init__(self, name: str, schema: Schema, default: Any) -> None:
+        super().__init__(name, schema, default)
+        self.chosen = 0
+        self._caption.hide()  # the part of the form is called the same
+        self.add_button = Button(tr("Add an area"), "", "plus")
+        self.adopt(self.add_button, f"create.{name}.add")
+        self.add_button.setAccessibleName(tr("Add an area and paint it"))
+        self.add_button.clicked.connect(self._add)
+        self.paint_button = Button(tr("Paint areas"), "", "brush")
+        self.paint_button.setObjectName(f"create.{name}.paint")
+        self.paint_button.setAccessibleName(tr("Paint areas on the canvas"))
+        self.paint_button.clicked.connect(lambda: self.services.paint(self))
+        self.foot.addWidget(self.add_button)
+        self.foot.addWidget(self.paint_button)
+        self.foot.addStretch(1)
+
+    def make_card(self, number: int, draft: dict[str, Any]) -> Card:
+        card = RegionCard(f"create.{self.name}.{number}", draft, number)
+        card.paint.clicked.connect(lambda: self._paint(number))
+        return card
+
+    def show_foot(self) -> None:
+        self.hint.setText(tr(str(self.schema.get("description", ""))))
+        self.hint.setVisible(not self.cards)
+        self.paint_button.setVisible(bool(self.cards))
+        self.add_button.setEnabled(len(self.cards) < MOST)
+
+    def short(self, draft: dict[str, Any]) -> str:
+        return str(draft.get("prompt", "")) or tr("area")
+
+    def _add(self) -> None:
+        self.add({"mask": "", "prompt": "", "strength": 1.0})
+        self._paint(len(self.drafts) - 1)
+
+    def _paint(self, number: int) -> None:
+        self.chosen = number
+        self.services.paint(self)
+
+    def painted(self) -> None:
+        for card in self.cards:
+            card.show_draft()
+        self.told()
