@@ -191,6 +191,10 @@ class Core:
         if card.size_bytes <= PRELOAD_LIMIT:
             self.engine.load(protocol.Load(card.ref))
 
+    def take_in(self, folder: str) -> None:
+        """Bring finished pictures that lie in the outbox under this name into the library, and tell everyone."""
+        self._disk.do(lambda: self.library.take_in(folder), self._took_in_orphans)
+
     def estimate(self, model_id: str) -> float | None:
         """Seconds a picture of this model took lately on this machine; None before the first."""
         seconds = self._store.seconds_lately(model_id)
@@ -309,11 +313,15 @@ class Core:
                 self._disk.do(functools.partial(self.library.take_in, job.id), self._took_in_orphans)
             elif origin != "window":
                 self._end_orphan(job, session, origin)
-        self._disk.do(lambda: self.library.take_in_orphans(self._open_ids), self._took_in_orphans)
+        self.take_in_orphans()
         self.queue.adopt(mine)
         if self.origin == "window":
             left = [row for row in self._store.downloads() if row[1] not in locked | {self._session}]
             self.downloads.adopt(left)
+
+    def take_in_orphans(self) -> None:
+        """Bring finished pictures of programs that were killed into the library."""
+        self._disk.do(lambda: self.library.take_in_orphans(self._open_ids), self._took_in_orphans)
 
     def _open_ids(self) -> frozenset[str]:
         return frozenset(job.id for job, _, _ in self._store.open_jobs())

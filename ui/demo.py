@@ -16,7 +16,8 @@ import msgspec
 
 from app import events as announced
 from app.jobs import Job, JobNotice, JobProgress, Result
-from app.paths import Paths
+from app.paths import ASSETS, Paths
+from app.prompting.service import Prompting
 from app.settings import SettingsStore
 from app.states import JOB_MOVES, EngineState, JobState, move
 from app.weights import AddOn
@@ -315,6 +316,7 @@ class DemoCore:
         self.models = DemoModels(self, demo_entries() if entries is None else entries)
         self.queue = DemoQueue(self)
         self.library = DemoLibrary()
+        self.prompting = Prompting(paths.data, ASSETS, self.library.recent)
         self.engine = DemoEngine(self)
         self.weights = DemoWeights(self.events, self.settings, self._installed)
         self.downloads, self.offers, self.hub = self.weights.downloads, self.weights.offers, self.weights.hub
@@ -332,6 +334,9 @@ class DemoCore:
 
     def preload(self, model_id: str) -> None:
         self.preloaded.append(model_id)
+
+    def take_in(self, folder: str) -> None:
+        """The demo's library takes no files."""
 
     def estimate(self, model_id: str) -> float | None:
         return self.seconds

@@ -22,8 +22,33 @@ def help_search(core: DemoCore, window: MainWindow) -> None:
     window.help.search.setText("command line")
 
 
+def _axes(core: DemoCore, window: MainWindow) -> None:
+    _some(core, window)
+    explore = window.workspace.explore
+    explore.set_row(0, "steps", "4, 8, 16")
+    explore.set_row(1, "guidance_scale", "2..8 [4]")
+
+
+def explore(core: DemoCore, window: MainWindow) -> None:
+    _axes(core, window)
+    window.workspace.explore.set_row(2, "scheduler", "euler, karras")
+    window.explore.open_again()
+
+
+def explore_sheet(core: DemoCore, window: MainWindow) -> None:
+    _axes(core, window)
+    window.explore.open_again()
+    window.workspace.explore.begin()
+    job = core.queue.jobs()[-1].id
+    core.begin(job)
+    for _ in range(7):
+        core.produce(job)
+
+
 SIZE = (1440, 900)
 SCENES: tuple[tuple[str, Play, tuple[int, int]], ...] = (
     ("help", help_page, SIZE),
     ("help-search", help_search, SIZE),
+    ("explore", explore, SIZE),
+    ("explore-sheet", explore_sheet, SIZE),
 )

@@ -32,6 +32,7 @@ from ui.widgets.controls import divider, mark
 from ui.widgets.picture_field import picture_file
 
 if TYPE_CHECKING:
+    from ui.views.explore_dialog import ExploreDialog
     from ui.views.help_window import HelpWindow
     from ui.views.models_page import ModelsPage
     from ui.views.settings_page import SettingsPage
@@ -90,6 +91,8 @@ class MainWindow(QMainWindow):
         self.rail.chosen.connect(self.show_page)
         self.rail.help.clicked.connect(lambda: self.show_help(OF_PAGE[self.page]))
         self.create_page.form.form.help_wanted.connect(self.show_help)
+        self.create_page.form.explore_wanted.connect(lambda: self.explore.open_again())
+        self.create_page.canvas.compare.explore.clicked.connect(self.explore_differences)
         workspace.engine_changed.connect(self._engine_changed)
         workspace.settings.changed.connect(self._setting_changed)
         workspace.canvas.wanted.connect(self._wanted)
@@ -101,6 +104,7 @@ class MainWindow(QMainWindow):
         self.rail.tray.clicked.connect(lambda: self.show_models("browse"))
         self.create_page.form.picker.more_wanted.connect(lambda: self.show_models("browse"))
         self.create_page.form.browse_wanted.connect(self.show_role)
+        self.create_page.form.details_wanted.connect(self.show_entry)
         self._downloads_changed()
 
     def _add_shortcuts(self) -> None:
@@ -176,6 +180,11 @@ class MainWindow(QMainWindow):
         self.show_models("browse")
         self.workspace.models.catalog.show_role(role)
 
+    def show_entry(self, key: str) -> None:
+        """The Models page with the details of a catalog entry, where it can be downloaded."""
+        self.show_models("browse")
+        self.workspace.models.choose(key)
+
     def search_models(self) -> None:
         self.show_page("models")
         self.models_page.search()
@@ -223,6 +232,24 @@ class MainWindow(QMainWindow):
     def show_help(self, page: str) -> None:
         """The help with the page of that name."""
         self.help.open_at(page)
+
+    @cached_property
+    def explore(self) -> ExploreDialog:
+        from ui.views.explore_dialog import ExploreDialog
+
+        made = ExploreDialog(self.workspace.explore, self.workspace.thumbs, self)
+        made.opened.connect(self.workspace.canvas.show_result)
+        made.use_wanted.connect(self.workspace.canvas.use_settings)
+        made.help_wanted.connect(lambda: self.show_help("grids"))
+        return made
+
+    def explore_differences(self) -> None:
+        """The pictures that are compared: what differs between them becomes a grid's axes."""
+        left, right = self.workspace.compare.left, self.workspace.compare.right
+        if left and right and self.workspace.explore.take_differences(left.result, right.result):
+            self.explore.open_again()
+        else:
+            self.create_page.canvas.say(tr("Nothing differs between these two that can be varied here."))
 
     def show_shortcuts(self) -> None:
         if self._sheet is None:

@@ -148,16 +148,17 @@ class Grids:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self._folder / f"{grid.id}.json", msgspec.json.encode(grid))
 
-    def draw(self, grid: Grid, target: Path, dark: bool = True) -> Path:
-        """Write the sheet of what is done by now, with a recipe of its own. Disk work; raises OSError."""
-        paths = {cell: Path(result.path) for cell, result in self.done(grid).items()}
+    def draw(self, grid: Grid, target: Path, dark: bool = True, done: Mapping[int, Result] | None = None) -> Path:
+        """Write the sheet of what is ``done`` by now, with a recipe of its own. Disk work; raises OSError."""
+        done = self.done(grid) if done is None else done
+        paths = {cell: Path(result.path) for cell, result in done.items()}
         caption = str(grid.inputs.get("prompt") or "")
         image = sheet(grid.axes, paths, caption, dark)
         facts = {
             "job": grid.id, "picture": 1, "width": image.width, "height": image.height, "kind": SHEET,
             "grid": {"id": grid.id, "axes": msgspec.to_builtins(grid.axes)},
         }  # fmt: skip
-        first = next(iter(self.done(grid).values()), None)
+        first = next(iter(done.values()), None)
         model = dict(first.recipe.get("model", {})) if first else {"id": grid.model, "name": grid.model}
         seed = int(grid.inputs.get("seed") or 0)
         made = {"format": recipes.FORMAT, "model": model, "inputs": grid.inputs, "seed": seed, **facts}

@@ -84,7 +84,7 @@ def _change(axis: Axis, value: Any, inputs: Mapping[str, Any]) -> dict[str, Any]
 def in_order(found: Iterable[Cell], axes: Sequence[Axis], schema: BoxSchema | None) -> list[Cell]:
     """The cells as they are best made: what is slow to change changes last."""
     models = list(dict.fromkeys(cell.model for cell in found))
-    slow = sorted(range(len(axes)), key=lambda number: _cost(axes[number].name, schema))
+    slow = sorted(range(len(axes)), key=lambda number: (_cost(axes[number].name, schema), -number))
     return sorted(found, key=lambda cell: (models.index(cell.model), *(cell.place[number] for number in slow)))
 
 

@@ -14,9 +14,12 @@ from ui.viewmodels.comparing import CompareVM
 from ui.viewmodels.control_maps import MapsVM
 from ui.viewmodels.create import CreateVM
 from ui.viewmodels.dropped import DropVM
+from ui.viewmodels.explore import ExploreVM
+from ui.viewmodels.fast import FastVM
 from ui.viewmodels.models import ModelsVM
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
+from ui.viewmodels.prompts import PromptsVM
 from ui.viewmodels.queue import HeldVM, QueueModel
 from ui.viewmodels.recent import RecentModel, Thumbs
 from ui.viewmodels.settings import SettingsVM
@@ -36,11 +39,14 @@ class Workspace(QObject):
         self.loader = PictureLoader(self)
         self.thumbs = Thumbs(self.loader, self)
         self.create = CreateVM(core, self.state, self)
+        self.prompts = PromptsVM(core, self.create, self.state, self)
+        self.fast = FastVM(core, core, self.create, self)
         self.work = WorkVM(self.create, core.paths, self)
         self.canvas = CanvasVM(core, self.loader, self.work, self)
         self.maps = MapsVM(core, self.create, self.canvas, self)
         self.compare = CompareVM(core, self.loader, self)
         self.drop = DropVM(self.create, self.work, self)
+        self.explore = ExploreVM(core, self.create, self)
         self.queue = QueueModel(core, self)
         self.held = HeldVM(core, self)
         self.recent = RecentModel(core, self.thumbs, self)
@@ -50,6 +56,9 @@ class Workspace(QObject):
         self.thumbs.awaited = self._is_opened
         self.create.submitted.connect(self.canvas.follow)
         self.create.refused.connect(self.canvas.refuse)
+        self.explore.submitted.connect(self.canvas.follow)
+        self.explore.refused.connect(self.canvas.refuse)
+        self.explore.noticed.connect(self.canvas.noticed)
         self.maps.failed.connect(self.canvas.refuse)
         self.canvas.use_wanted.connect(self.create.use)
         self.canvas.models_wanted.connect(self.models.act)
@@ -78,10 +87,12 @@ class Workspace(QObject):
         self.create.remember()
         for end in self._ends:
             end()
-        for part in (self.create, self.canvas, self.queue, self.held, self.recent, self.settings):
+        for part in (self.fast, self.create, self.canvas, self.queue, self.held, self.recent, self.settings):
             part.close()
         self.models.close()
+        self.prompts.close()
         self.maps.close()
         self.work.close()
         self.drop.close()
+        self.explore.close()
         self.loader.close()

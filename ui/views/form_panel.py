@@ -14,8 +14,10 @@ from ui.i18n import tr
 from ui.theme import current, tokens
 from ui.theme.icons import paint_icon
 from ui.viewmodels.create import MAX_COUNT, CreateVM
+from ui.viewmodels.fast import FastVM
 from ui.viewmodels.recent import Thumbs
-from ui.widgets.controls import Button, ElidedLabel, IconLabel, divider, label, mark, row, tabular
+from ui.widgets.controls import Button, ElidedLabel, IconButton, IconLabel, divider, label, mark, row, tabular
+from ui.widgets.fast_row import FastRow
 from ui.widgets.fields import AddonRow
 from ui.widgets.form import Form
 from ui.widgets.model_picker import ModelPicker
@@ -77,14 +79,21 @@ class ModelProblem(QFrame):
 
 
 class FormPanel(QWidget):
-    """Joins ``CreateVM`` to the generated form. ``browse_wanted`` asks for the Models page with a role."""
+    """Joins ``CreateVM`` to the generated form. ``browse_wanted`` asks for the Models page with a role,
+    ``details_wanted`` with a catalog entry."""
 
     generated = Signal()
+    rebuilt = Signal()
     browse_wanted = Signal(str)
+    explore_wanted = Signal()
 
-    def __init__(self, vm: CreateVM, thumbs: Thumbs, parent: QWidget | None = None) -> None:
+    details_wanted = Signal(str)
+
+    def __init__(self, vm: CreateVM, thumbs: Thumbs, fast: FastVM, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._vm = vm
+        self._fast_vm = fast
+        self._fast: FastRow | None = None
         mark(self, surface="panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(292)
@@ -94,6 +103,7 @@ class FormPanel(QWidget):
         self.form.services.thumb = thumbs.get
         self.form.services.addons = self._addons
         self.form.services.browse = self.browse_wanted.emit
+        self.form.services.say = vm.say
         thumbs.arrived.connect(lambda _: self.form.refresh())
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
@@ -145,7 +155,9 @@ class FormPanel(QWidget):
         foot = QVBoxLayout()
         foot.setContentsMargins(tokens.PANEL_PAD, 10, tokens.PANEL_PAD, 16)
         foot.setSpacing(8)
-        line = row(self.count, spacing=10)
+        self.explore = IconButton("grid-3x3", tr("Try many values: make a grid"), "create.explore")
+        self.explore.clicked.connect(self.explore_wanted)
+        line = row(self.count, self.explore, spacing=8)
         line.addWidget(self.generate, 1)
         foot.addLayout(line)
         foot.addWidget(self._hint)
@@ -166,6 +178,8 @@ class FormPanel(QWidget):
         vm.shown_changed.connect(self._shown_changed)
         vm.problems_changed.connect(lambda: self.form.set_problems(vm.problems))
         vm.hint_changed.connect(self._hint_changed)
+        self._fast_vm.changed.connect(self._show_fast)
+        self.form.edited.connect(lambda name, _: self._show_fast() if name == "loras" else None)
 
     # from the view-model
 
@@ -185,16 +199,30 @@ class FormPanel(QWidget):
         focus = self.window().focusWidget()
         inside = focus is not None and self.form.isAncestorOf(focus)
         self.form.build(self._vm.schema(), self._vm.defaults())
+        self._make_fast()
         self._values_changed()
         self.form.set_problems(self._vm.problems)
         self._show_problem()
         self._chain()
+        self.rebuilt.emit()
         if inside:  # the field that had the focus is gone
             self.edit_prompt()
 
+    def _make_fast(self) -> None:
+        """The switch above the steps; it goes with the form it stands in."""
+        row = FastRow()
+        row.turned.connect(self._fast_vm.turn)
+        row.get_wanted.connect(self.details_wanted)
+        self._fast = row if self.form.place_above("steps", row) else None
+        self._show_fast()
+
+    def _show_fast(self) -> None:
+        if self._fast is not None:
+            self._fast.show_view(self._fast_vm.view())
+
     def _chain(self) -> None:
         """Tab goes as the eye does: picker, form, count, Generate."""
-        stops = [self.picker, *self.form.stops(), self.count, self.generate]
+        stops = [self.picker, *self.form.stops(), self.count, self.explore, self.generate]
         for one, next_one in itertools.pairwise(stops):
             QWidget.setTabOrder(one, next_one)
 
@@ -211,6 +239,7 @@ class FormPanel(QWidget):
         view = self._vm.problem()
         self._problem.say(view.sentence if view else "", view.advice if view else "")
         self.generate.setEnabled(view is None)
+        self.explore.setEnabled(view is None)
 
     def _keep_seed(self, keep: bool) -> None:
         self._vm.keep_seed = keep
