@@ -92,6 +92,7 @@ def find(
         lambda addon: addon.id,
         lambda addon: addon.entry,
         lambda addon: addon.name,
+        lambda addon: addon.title,
         lambda addon: Path(addon.path).name,
         lambda addon: Path(addon.path).stem,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.events import EngineChanged, JobChanged, ModelsChanged, ResultAdded
 from app.jobs import Job
+from app.prompting.service import STYLES
 from app.states import JobState
 from models.box import BoxSchema
 from models.errors import AtelierError, ErrorInfo, InvalidInputError
@@ -58,6 +59,7 @@ class CreateVM(QObject):
     picture_changed = Signal()
     shown_changed = Signal()
     restored = Signal()
+    styles_changed = Signal()
 
     def __init__(self, core: CorePort, state: WindowState, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -67,6 +69,7 @@ class CreateVM(QObject):
         self._problems: dict[str, str] = {}
         self.count = max(1, min(MAX_COUNT, state.number("count", 1)))
         self.keep_seed = False
+        self.styles = [name for name in state.get("styles") or [] if isinstance(name, str)]
         self.canvas_gate: Callable[[Callable[[], object]], bool] = lambda then: True
         self._has_mask = False
         self.restoring = False
@@ -200,6 +203,12 @@ class CreateVM(QObject):
         """The add-ons of these kinds on this computer, those that fit the chosen model first."""
         return addons.views(self._core.models.addons(), self.entry(), kinds)
 
+    def say(self, words: str) -> None:
+        """Put words at the end of the prompt, where they are not in it yet."""
+        prompt = str(self.values().get("prompt") or "").rstrip().rstrip(",")
+        if words.casefold() not in prompt.casefold():
+            self.set_values({"prompt": f"{prompt}, {words}" if prompt else words})
+
     def examples(self) -> tuple[str, ...]:
         entry = self.entry()
         return entry.card.examples if entry is not None else ()
@@ -266,11 +275,20 @@ class CreateVM(QObject):
         self.count = count
         self._state.set("count", count)
 
+    def set_styles(self, names: Iterable[str]) -> None:
+        """Choose the styles around the prompt, by name."""
+        self.styles = list(dict.fromkeys(names))
+        self._state.set("styles", self.styles)
+        self.styles_changed.emit()
+
     def use(self, model: str, inputs: Mapping[str, Any], keep_seed: bool = True) -> None:
         """Bring back how a picture was made: its model, if that is still here, and all inputs."""
         if any(row.id == model and row.usable for row in self.rows()):
             self.select(model)
         self.keep_seed = keep_seed
+        # A picture's words come as they were written, with the styles that stood around them, or as they came out.
+        inputs = dict(inputs)
+        self.set_styles(inputs.pop(STYLES, ()))
         self.restoring = True
         self.set_values({**canvas_inputs.BLANK, **inputs})
         self.restoring = False
@@ -319,7 +337,7 @@ class CreateVM(QObject):
 
     def _send(self) -> str | None:
         try:
-            job = self._core.queue.submit(self._current, self._sendable(), self.count)
+            job = self._core.queue.submit(self._current, self._sendable(), self.count, styles=self.styles)
         except InvalidInputError as error:
             self._problems = {problem.name: problem.sentence for problem in error.info.problems}
             self.problems_changed.emit()
@@ -351,12 +369,16 @@ class CreateVM(QObject):
         entry = self.entry()
         if entry is None or entry.schema is None:
             return
-        files = {spec.name for spec in entry.schema.inputs if spec.kind in WITH_FILES}
-        files |= canvas_inputs.BLANK.keys()
         forms = self._state.table("forms")
-        kept = {name: value for name, value in self.values().items() if name not in files}
-        forms[self._current] = kept
+        forms[self._current] = self.kept_values()
         self._state.set("forms", forms)
+
+    def kept_values(self) -> dict[str, Any]:
+        """The form's values without pictures and what belongs to them."""
+        entry = self.entry()
+        specs = entry.schema.inputs if entry is not None and entry.schema is not None else ()
+        files = {spec.name for spec in specs if spec.kind in WITH_FILES} | canvas_inputs.BLANK.keys()
+        return {name: value for name, value in self.values().items() if name not in files}
 
     def hint(self) -> str:
         """What a picture will take here, as far as that is known."""
@@ -396,7 +418,9 @@ def _is_of(kind: Kind, value: object) -> bool:
         case Kind.SEED:
             return value is None or isinstance(value, int | str)
         case Kind.LORAS:
-            return False
+            return isinstance(value, list) and all(isinstance(each, dict) and each.get("name") for each in value)
+        case Kind.EMBEDDINGS:
+            return isinstance(value, list) and all(isinstance(each, str) for each in value)
         case Kind.CONTROLS | Kind.ADAPTERS | Kind.REGIONS:
             return isinstance(value, list) and all(isinstance(item, dict) for item in value)
         case _:

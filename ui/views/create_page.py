@@ -14,6 +14,7 @@ from ui.views.canvas_panel import CanvasPanel
 from ui.views.control_work import ControlWork
 from ui.views.form_panel import FormPanel
 from ui.views.paint_overlay import PaintOverlay
+from ui.views.prompt_tools import PromptTools
 from ui.views.side_panel import SidePanel
 
 SIDE_FROM = 1120
@@ -24,7 +25,10 @@ class CreatePage(QWidget):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self.form = FormPanel(workspace.create, workspace.thumbs)
+        self.form = FormPanel(workspace.create, workspace.thumbs, workspace.fast)
+        self.prompts = PromptTools(workspace.prompts, workspace.create, self.form.form, self)
+        self.prompts.attach()
+        self.form.rebuilt.connect(self.prompts.attach)
         self.canvas = CanvasPanel(workspace.canvas, workspace.compare, workspace.drop, workspace.thumbs)
         self.control = ControlWork(workspace.maps, PaintOverlay(self.canvas), self.form.form.services)
         self.side = SidePanel(workspace.queue, workspace.held, workspace.recent)

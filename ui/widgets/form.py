@@ -14,7 +14,9 @@ from ui.theme.icons import icon
 from ui.widgets.control_field import AdaptersField, ControlsField
 from ui.widgets.controls import Button, ElidedLabel, IconButton, row
 from ui.widgets.fields import ChoiceField, Field, NumberField, Schema, Services, SwitchField, TextField
+from ui.widgets.lora_field import AddonField, EmbeddingsField, LoraField
 from ui.widgets.picture_field import PictureField
+from ui.widgets.prompt_field import PromptField
 from ui.widgets.regions_field import RegionsField
 from ui.widgets.seed_field import SeedField
 from ui.widgets.size_field import SizeField, is_fixed
@@ -28,6 +30,9 @@ FIELDS: dict[str, type[Field]] = {
     "seed": SeedField,
     "image": PictureField,
     "mask": PictureField,
+    "loras": LoraField,
+    "embeddings": EmbeddingsField,
+    "addon": AddonField,
     "controls": ControlsField,
     "adapters": AdaptersField,
     "regions": RegionsField,
@@ -190,6 +195,8 @@ class Form(QWidget):
             kind = FIELDS.get(str(prop.get("x-kind")))
             if kind is None:
                 continue
+            if kind is TextField and name in ("prompt", "negative_prompt"):
+                kind = PromptField
             field = kind(name, prop, defaults.get(name))
             field.attach(self.services)
             field.edited.connect(lambda value, name=name: self._edited(name, value))
@@ -257,6 +264,14 @@ class Form(QWidget):
 
     def field(self, name: str) -> Field | None:
         return self._size if name in ("width", "height", "size") else self._fields.get(name)
+
+    def place_above(self, name: str, widget: QWidget) -> bool:
+        """Put ``widget`` right above a field that is always shown; False where the form has no such field."""
+        field, body = self._fields.get(name), self._body.layout() if self._body is not None else None
+        if field is None or not isinstance(body, QVBoxLayout) or body.indexOf(field) < 0:
+            return False
+        body.insertWidget(body.indexOf(field), widget)
+        return True
 
     def stops(self) -> list[QWidget]:
         """What takes the focus, in the order of the form."""
