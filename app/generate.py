@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app import craft_cli, fast
+from app import craft_cli, fast, tools_cli
 from app import events as announced
 from app.core import Core
 from app.dispatch import LoopDispatcher

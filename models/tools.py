@@ -6,7 +6,10 @@ by ``atelier generate --model ID --image FILE``. They are not chosen in Create's
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from models import maps
 from models.box import BoxSchema, OutputKind
@@ -96,5 +99,16 @@ BUILT_IN: dict[str, Tool] = {
 }
 """Tools that need no weights, by the id they are called by."""
 
-CLASSES: dict[str, str] = {"caption": "For(ConditionalGeneration|CausalLM)$"}
-"""Kinds whose folder may be given on the command line, by what its ``config.json`` calls the architecture."""
+_CAPTIONERS = re.compile(r"(ForConditionalGeneration|ForImageTextToText|GitForCausalLM)$")
+
+
+def kind_of_folder(folder: Path) -> str:
+    """The kind of tool that a folder holds, told from its files; empty for none. Reads one small file."""
+    if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
+        return "background-removal"
+    try:
+        config = json.loads((folder / "config.json").read_bytes()[:1_000_000])
+        classes = config.get("architectures") or []
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return "caption" if any(isinstance(each, str) and _CAPTIONERS.search(each) for each in classes) else ""

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import save_file
+from spandrel.architectures import Compact
 
 from app.states import JobState
 from models import recipe
-from models.errors import AtelierError
+from models.errors import AtelierError, ErrorCode
 from models.runners.tiles import spans
-from tests.integration.test_image_jobs import Atelier, atelier, pixels
+from tests.integration.test_image_jobs import Atelier, atelier
 
 __all__ = ["atelier"]
 
+ROOT = Path(__file__).resolve().parents[2]
 SIDE = 96
+
+
+def small_network(**options: int) -> torch.nn.Module:
+    return next(each for each in vars(Compact).values() if getattr(each, "__name__", "") == "SRVGGNetCompact")(
+        **options
+    )
 
 
 @pytest.fixture
@@ -94,5 +108,57 @@ def test_an_upscaler_that_is_not_here_is_named(atelier: Atelier) -> None:
     assert "nowhere" in caught.value.info.problems[0].sentence
 
 
-def test_helpers_read_pixels(photo: Path) -> None:
-    assert pixels(photo).shape == (SIDE, SIDE, 3)
+def test_the_commands_for_one_picture(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 20), (200, 30, 30)).save(tmp_path / "red.png")
+    out = command("upscale", str(tmp_path / "red.png"), "--scale", "3", "--json", "--out", str(tmp_path / "large.png"))
+    assert out.returncode == 0, out.stderr
+    with Image.open(tmp_path / "large.png") as made:
+        assert made.size == (120, 60)
+    told = json.loads(out.stdout.splitlines()[-1])
+    assert (told["status"], told["model"]) == ("succeeded", "lanczos")
+    for name in ("cutout", "describe"):
+        out = command(name, str(tmp_path / "red.png"))
+        assert out.returncode == 3
+        assert "atelier models pull" in out.stderr
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_an_upscaler_file_and_the_second_pass_by_it(atelier: Atelier, photo: Path, tmp_path: Path) -> None:
+    network = small_network(num_feat=8, num_conv=1, upscale=2)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, tmp_path / "x2.safetensors")
+    upscaler = str(tmp_path / "x2.safetensors")
+    job = atelier.finish(atelier.core.queue.submit(upscaler, {"image": str(photo), "scale": 2, "tile": 64}))
+    assert atelier.pictures(job)[0].shape == (2 * SIDE, 2 * SIDE, 3)
+    found = recipe.read(atelier.path(job))
+    assert found is not None
+    assert found["architecture"] == "RealESRGAN Compact"
+    assert found["pictures"]["image"]["path"] == str(photo)
+    twice = atelier.make(hires_scale=2, hires_upscaler=upscaler)
+    assert atelier.pictures(twice)[0].shape == (2 * SIDE, 2 * SIDE, 3)
+
+
+def test_a_pickled_upscaler_is_only_run_after_a_word(atelier: Atelier, photo: Path, tmp_path: Path) -> None:
+    torch.save(small_network(num_feat=8, num_conv=1, upscale=2).state_dict(), tmp_path / "old.pth")
+    with pytest.raises(AtelierError) as caught:
+        atelier.core.queue.submit(str(tmp_path / "old.pth"), {"image": str(photo)})
+    assert caught.value.code is ErrorCode.MODEL_NEEDS_PICKLE
+
+
+def test_a_killed_worker_goes_on_with_the_second_pass(atelier: Atelier) -> None:
+    whole = atelier.pictures(atelier.make(hires_scale=2, hires_strength=0.5))[0]
+    job = atelier.core.queue.submit(
+        "pocket", {"prompt": "red apple", "seed": 1, "steps": 4, "hires_scale": 2, "hires_strength": 0.5}
+    )
+    atelier.until(lambda: atelier.job(job).progress.step >= 5)
+    process = atelier.core.engine._process
+    assert process is not None
+    process.kill()
+    done = atelier.finish(job)
+    assert done.state is JobState.SUCCEEDED, done.error
+    assert np.abs(atelier.pictures(done)[0] - whole).max() <= 2

@@ -270,7 +270,7 @@ def found(index: Index, query: str) -> list[str]:
         ("z-im", "z-image-turbo"),
         ("flux edit", "flux2-klein-4b"),
         ("kontext", "flux1-kontext"),
-        ("remove background", "birefnet"),
+        ("remove background", "birefnet-lite"),
         ("lykon inpaint", "dreamshaper-8-inpaint"),
         ("Zürich", "marigold-depth"),
         ("zurich", "marigold-depth"),
