@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from app.files import write_atomically
 from app.prompting.expand import PromptError, Value
 
@@ -217,6 +215,8 @@ def _parsed(name: str, path: Path) -> dict[str, tuple[Value, ...]]:
         return {name: tuple(lines(text.splitlines()))}
     if len(text) > _LARGEST_TREE:
         raise PromptError(f"it is larger than {_LARGEST_TREE // 1_000_000} MB")
+    import yaml  # most folders hold none
+
     try:
         tree = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError, RecursionError) as error:

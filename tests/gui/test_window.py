@@ -191,7 +191,7 @@ def test_targets_are_large_enough(window) -> None:
 def test_tab_follows_the_eye(qtbot, window) -> None:
     find(window, "create.model").setFocus()
     order = []
-    for _ in range(14):
+    for _ in range(16):
         order.append(window.focusWidget().objectName())
         window.focusNextChild()
     named = [

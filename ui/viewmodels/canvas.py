@@ -414,7 +414,7 @@ class CanvasVM(QObject):
             case Action.RETRY | Action.DECODE_AGAIN if job is not None:
                 self.retry(job.id)
             case Action.EDIT_INPUTS if job is not None:
-                self.use_wanted.emit(job.model, dict(job.inputs))
+                self.use_wanted.emit(job.model, {**job.inputs, **reworking.written(job.about)})
                 self.wanted.emit(Action.EDIT_INPUTS.value)
             case Action.RESTART_ENGINE:
                 self._dismissed.discard("engine")
@@ -438,10 +438,18 @@ class CanvasVM(QObject):
 
     # what can be done with the picture
 
-    def use_settings(self, result_id: str = "") -> None:
+    def use_settings(self, result_id: str = "", as_it_came_out: bool = False) -> None:
+        """Bring back how a picture was made: its words as they were written (the seed chooses among alternatives
+        again), or ``as_it_came_out``."""
         result = self._get(result_id) if result_id else self.result()
         if result is not None:
-            self.use_wanted.emit(result.model, reworking.inputs_of(result))
+            words = {} if as_it_came_out else reworking.written(result.recipe)
+            self.use_wanted.emit(result.model, {**reworking.inputs_of(result), **words})
+
+    def has_template(self, result_id: str = "") -> bool:
+        """Whether the words of a picture were written otherwise than they came out."""
+        result = self._get(result_id) if result_id else self.result()
+        return result is not None and bool(reworking.written(result.recipe))
 
     def can_vary(self, result_id: str = "") -> bool:
         result = self._get(result_id) if result_id else self.result()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from app.jobs import Job, Result
+from app.prompting.service import STYLES, TEMPLATE
 from models.box import BoxSchema
 from models.inputs import MAX_SEED
 from ui.viewmodels.outpaint import Extents, from_values
@@ -20,6 +22,18 @@ def inputs_of(result: Result) -> dict[str, Any]:
     inputs = result.recipe.get("inputs")
     known = dict(inputs) if isinstance(inputs, dict) else {}
     return {**(known or {"prompt": result.prompt}), "seed": result.seed}
+
+
+def written(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The words as their author wrote them, before alternatives were chosen, and the styles around them."""
+    template, styles = recipe.get(TEMPLATE), recipe.get(STYLES)
+    texts = (
+        {name: text for name, text in template.items() if isinstance(text, str)} if isinstance(template, dict) else {}
+    )
+    if not texts:
+        return {}
+    names = [name for name in styles if isinstance(name, str)] if isinstance(styles, list) else []
+    return {"negative_prompt": "", **texts, **({STYLES: names} if names else {})}
 
 
 def entry_of(core: CorePort, result: Result) -> EntryPort | None:

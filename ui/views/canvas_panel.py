@@ -425,8 +425,11 @@ class CanvasPanel(QWidget):
                 lambda: self.start_compare(result)
             )
         menu.addSeparator()
+        words = tr("Use these settings, words as they came out")
+        came_out = ("type", words, lambda: self._vm.use_settings(result, True))
         entries = (
             ("history", tr("Use these settings"), lambda: self._vm.use_settings(result)),
+            *((came_out,) if self._vm.has_template(result) else ()),
             ("copy", tr("Copy picture"), lambda: self.copy(result)),
             ("download", tr("Save a copy as…"), lambda: self.save_as(result)),
             ("folder-open", tr("Open folder"), lambda: self._vm.open_folder(result)),
