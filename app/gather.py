@@ -23,7 +23,6 @@ from app.jobs import Result
 from app.journal import Journal
 from app.listing import SUFFIXES, checksum, imported_id, result_of
 from app.store import Store
-from models import metadata
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +144,8 @@ class Gathering:
 
 def read_one(path: Path) -> tuple[Result, dict[str, Any]] | None:
     """A picture's row and the facts of its file; None for what is none."""
+    from models import metadata  # the readers come with the first import, not with the window
+
     try:
         about = path.stat()
         look = metadata.read_all(path)

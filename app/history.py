@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import events as announced
 from app import replay
 from app.background import Background, Failed, Post, Progress, StoppedError, Then, Worker
 from app.events import EventBus
-from app.export import Export, export_all
 from app.gather import Gathered, Gathering
 from app.jobs import Result
 from app.library import Library
@@ -22,6 +21,9 @@ from app.records import Collection, Page, Record, Records
 from app.refind import Refound, refind
 from app.store import Store
 from app.trash import Trash
+
+if TYPE_CHECKING:
+    from app.export import Export
 
 
 class History:
@@ -40,7 +42,8 @@ class History:
         self.records = Records(store, library.journal)
         self.trash = Trash(self.records, library.pictures)
         self.gathering = Gathering(store, library.journal)
-        self._store, self._library, self._events = store, library, events
+        self.store = store
+        self._library, self._events = library, events
         self._disk = Background(disk, post)
         self._search = Background(searcher, post)
         self._long = Background(worker, post)
@@ -49,7 +52,11 @@ class History:
         """Finish what a crash interrupted; on the disk thread, while the core starts."""
         self.trash.settle()
         if self._library.journal.grown:
-            self._library.journal.renew(replay.snapshot(self._store))
+            self._library.journal.renew(replay.snapshot(self.store))
+
+    def ready(self, then: Then[object]) -> None:
+        """Tell when all that the start of the core asked of the library is done, a rebuild too."""
+        self._disk.do(lambda: None, then, then)
 
     def moved(self, pictures: Path) -> None:
         """New pictures go elsewhere from now on."""
@@ -145,12 +152,14 @@ class History:
     def look_for_moved(self, progress: Progress, then: Then[Refound | None], failed: Failed) -> None:
         tell = self._long.meter(progress)
         places = [self.trash.pictures, *map(Path, self.gathering.folders())]
-        self._long.do(_stoppable(lambda: refind(self._store, places, tell)), self._announcing(then), failed)
+        self._long.do(_stoppable(lambda: refind(self.store, places, tell)), self._announcing(then), failed)
 
     def export(
         self, results: Sequence[Result], folder: Path, options: Export, progress: Progress,
         then: Then[list[Path] | None], failed: Failed,
     ) -> None:  # fmt: skip
+        from app.export import export_all  # what opens pictures comes with the first, not with the window
+
         tell = self._long.meter(progress)
         self._long.do(_stoppable(lambda: export_all(results, folder, options, tell)), then, failed)
 

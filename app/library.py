@@ -31,6 +31,9 @@ from models import recipe as recipes
 
 log = logging.getLogger(__name__)
 
+_COPIED = 120
+"""Seconds between a recipe's time and its file's from which on the file is a copy."""
+
 
 class Library:
     """All methods do disk work: call them on the core's background thread, or while the core starts."""
@@ -94,7 +97,7 @@ class Library:
         """Fill the store from the recipes in the picture files, the folders that were imported and the journal of what
         people said of their pictures; returns what was found. On a store that is sound it adds what is missing."""
         found = []
-        for path in pictures_in(self.pictures):
+        for path in sorted(pictures_in(self.pictures), key=_written):  # those of one moment keep their order
             found += self._list_again(path)
         for path in trash.thrown_in(self.pictures):
             self._list_trashed(path)
@@ -157,11 +160,21 @@ class Library:
 
 
 def _made(recipe: dict[str, Any], path: Path) -> float:
-    """When a picture was made, in seconds since 1970: as its recipe says, or else as its file does."""
+    """When a picture was made, in seconds since 1970: as its file says, unless the recipe says that it is a later copy.
+    Recipes are exact to the second only, and several pictures may be made in one."""
+    written = path.stat().st_mtime
     try:
-        return dt.datetime.fromisoformat(str(recipe["created"])).timestamp()
+        told = dt.datetime.fromisoformat(str(recipe["created"])).timestamp()
     except (KeyError, ValueError, OverflowError, OSError):
+        return written
+    return written if abs(written - told) < _COPIED else told
+
+
+def _written(path: Path) -> float:
+    try:
         return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _with_path(result: Result, path: Path) -> Result:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import html
 import io
 import json
 import re
@@ -16,7 +17,6 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from PIL import Image, PngImagePlugin
 
@@ -80,6 +80,7 @@ def parameters_text(recipe: Mapping[str, Any]) -> str:
         "Hires steps": hires.get("steps"),
         "Hires upscaler": _quoted(hires.get("upscaler")),
         "Clip skip": inputs.get("clip_skip") or None,
+        "Lora hashes": _lora_hashes(recipe.get("loras")),
         "Model hash": model.get("hash") or None,
         "Model": _quoted(model.get("name")),
         "Version": f"Atelier {recipe.get('atelier', '')}".strip(),
@@ -91,6 +92,13 @@ def parameters_text(recipe: Mapping[str, Any]) -> str:
 def _lora_tags(loras: Any) -> list[str]:
     items = [item for item in loras if isinstance(item, Mapping)] if isinstance(loras, list) else []
     return [f"<lora:{_base(str(item.get('name', '')))}:{item.get('weight', 1.0):g}>" for item in items]
+
+
+def _lora_hashes(used: Any) -> str | None:
+    """What the runner said of the LoRAs it used, as the web UI writes it: ``"ink: 0123456789ab, paper: ..."``."""
+    items = [item for item in used if isinstance(item, Mapping)] if isinstance(used, list) else []
+    pairs = [f"{_base(str(item.get('name', '')))}: {item['hash']}" for item in items if item.get("hash")]
+    return json.dumps(", ".join(pairs), ensure_ascii=False) if pairs else None
 
 
 def _base(name: str) -> str:
@@ -183,13 +191,14 @@ def _attached(recipe: Mapping[str, Any], narrow: bool) -> dict[str, Any]:
         exif.get_ifd(0x8769)[0x9286] = comment
     exif[0x0131] = f"Atelier {recipe.get('atelier', '')}".strip()
     text = json.dumps(recipe)  # plain ASCII: XML allows no control characters, JSON escapes them
-    if narrow and len(escape(text)) > _JPEG_ROOM - 500:
+    if narrow and len(html.escape(text, quote=False)) > _JPEG_ROOM - 500:
         text = "zlib:" + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
         if len(text) > _JPEG_ROOM - 500:
             raise ValueError("the recipe is too long for a JPEG file")
+    body = f"<atelier:recipe>{html.escape(text, quote=False)}</atelier:recipe>"
     xmp = (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f'<rdf:Description rdf:about="" xmlns:atelier="{NAMESPACE}"><atelier:recipe>{escape(text)}</atelier:recipe>'
+        f'<rdf:Description rdf:about="" xmlns:atelier="{NAMESPACE}">{body}'
         "</rdf:Description></rdf:RDF></x:xmpmeta>"
     )
     return {"exif": exif.tobytes(), "xmp": xmp.encode()}

@@ -12,10 +12,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import ExifTags, Image
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MAX_TEXT = 16 << 20
 """Bytes of one text; workflows with pictures inside reach some megabytes."""
@@ -217,6 +219,8 @@ def xmp_values(xmp: str) -> dict[str, str]:
 
     A document type is refused: XMP has none, and entities are how small XML becomes large.
     """
+    from xml.etree import ElementTree  # few pictures have it
+
     start = xmp.find("<")
     if start < 0 or "<!DOCTYPE" in xmp or "<!ENTITY" in xmp:
         return {}
@@ -244,7 +248,7 @@ def _until_end(xmp: str) -> str:
     return xmp[: end + 1]
 
 
-def _first_text(element: ElementTree.Element) -> str:
+def _first_text(element: Element) -> str:
     """An element's own text, or that of the first item of its list of languages or values."""
     if element.text and element.text.strip():
         return element.text
