@@ -51,7 +51,7 @@ _TABLE = (
     Preprocessor(
         "canny", "Edges (Canny)", "Thin, hard edges.",
         (
-            _number("low_threshold", 100, "Weakest edge", "Weaker edges than this are left out.", 1, 255, 1),
+            _number("low_threshold", 100, "Weak edge", "Weaker edges than this are left out.", 1, 255, 1),
             _number("high_threshold", 200, "Strong edge", "Edges this strong are always drawn.", 1, 255, 1),
             _FINENESS,
         ),
@@ -65,8 +65,8 @@ _TABLE = (
     Preprocessor(
         "lineart", "Line art", "Lines as an illustrator would ink them.",
         (
-            _number("width", 6.0, "Line width", "Radius, in pixels, of what counts as a line.", 1, 20, 0.5),
-            _number("cut", 8, "Weakest line", "Fainter lines are left out.", 0, 50, 1),
+            _number("line_width", 6.0, "Line width", "Radius, in pixels, of what counts as a line.", 1, 20, 0.5),
+            _number("cut", 8, "Weak line", "Fainter lines are left out.", 0, 50, 1),
             _FINENESS,
         ),
         suits=("lineart", "line_art", "lineart_anime", "anime_line"),
@@ -74,7 +74,7 @@ _TABLE = (
     Preprocessor(
         "scribble", "Scribble", "Few bold strokes, as drawn by hand.",
         (
-            _number("threshold", 32, "Weakest stroke", "Fainter strokes are left out.", 1, 64, 1),
+            _number("threshold", 32, "Weak stroke", "Fainter strokes are left out.", 1, 64, 1),
             _FINENESS,
         ),
         suits=("scribble", "sketch", "doodle"),

@@ -379,7 +379,7 @@ class DemoCore:
         job = self.queue.get(key)
         number = len(job.results)
         seed = int(job.inputs.get("seed") or 0) + number
-        width, height = int(job.inputs["width"]), int(job.inputs["height"])
+        width, height = int(job.inputs.get("width", 64)), int(job.inputs.get("height", 64))
         result = self.keep(f"{key}-{number + 1}", job.prompt, seed, width, height, job=key, inputs=job.inputs)
         self.queue.change(key, results=(*job.results, result.id))
         self.events.emit(announced.ResultAdded(result))

@@ -43,6 +43,10 @@ class MapsVM(QObject):
         self._core, self._create, self._canvas = core, create, canvas
         self._later = Later(self)
         self._waiting: dict[str, Made] = {}
+        self._writing = 0
+        self._sending: Callable[[], object] | None = None
+        self._gate, create.canvas_gate = create.canvas_gate, self.before_sending
+        self.finish: Callable[[], None] = lambda: None  # ends the painting that is going on
         self._end = core.events.subscribe(JobChanged, self._job_changed)
 
     def close(self) -> None:
@@ -89,18 +93,42 @@ class MapsVM(QObject):
 
     def keep_map(self, image: QImage, then: Callable[[str], None]) -> None:
         """Write a map that was painted on; ``then`` gets its path."""
-        path = self._new(lambda: new_pasted_file(self._core.paths))
-        self._later.run(lambda: write_picture(image, path), lambda _: then(str(path)), self._failed)
+        path = new_pasted_file(self._core.paths)
+        self._write(lambda: write_picture(image, path), path, then)
 
     def keep_area(self, image: QImage, then: Callable[[str], None]) -> None:
         """Write the grey mask of a painted area."""
-        path = self._new(lambda: new_mask_file(self._core.paths))
-        self._later.run(lambda: write_mask(image, path, MASKS_KEPT), lambda _: then(str(path)), self._failed)
+        path = new_mask_file(self._core.paths)
+        self._write(lambda: write_mask(image, path, MASKS_KEPT), path, then)
 
-    def _new(self, name: Callable[[], Path]) -> Path:
-        path = name()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+    def _write(self, work: Callable[[], None], path: Path, then: Callable[[str], None]) -> None:
+        def written(_: object) -> None:
+            self._writing -= 1
+            then(str(path))
+            self._send_waiting()
+
+        def failed(error: Exception) -> None:
+            self._writing -= 1
+            self._sending = None
+            self._failed(error)
+
+        self._writing += 1
+        self._later.run(work, written, failed)
+
+    def before_sending(self, then: Callable[[], object]) -> bool:
+        """True when the form's values are complete; else ``then`` is called once what was painted is written."""
+        self.finish()
+        if self._writing:
+            self._sending = then
+            return False
+        return self._gate(then)
+
+    def _send_waiting(self) -> None:
+        then = self._sending
+        if then is not None and not self._writing:
+            self._sending = None
+            if self._gate(then):
+                then()
 
     def _failed(self, error: Exception) -> None:
         self.failed.emit(refusal(error))

@@ -28,6 +28,7 @@ class ControlWork(QObject):
         services.make_map = vm.make
         services.edit_map = self.edit_map
         services.paint = self.paint
+        vm.finish = overlay.finish
         overlay.done.connect(self._done)
         overlay.dropped.connect(self._forget)
 

@@ -58,6 +58,8 @@ class CreatePage(QWidget):
         self.side.result_shown.connect(self._show_result)
         for signal in (self.side.job_shown, self.side.result_shown):
             signal.connect(lambda _: self.control.overlay.finish())
+        for signal in (self.side.job_shown, self.side.result_shown):
+            signal.connect(lambda _: self.control.overlay.finish())
         self.side.picture_menu_wanted.connect(self._picture_menu)
         self.canvas.side_toggle.clicked.connect(self.toggle_side)
         self.canvas.empty.tried.connect(self._try)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QImage, QKeySequence, QPainter, QShortcut
+from PySide6.QtCore import QEvent, QKeyCombination, QObject, QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QImage, QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QFrame, QMenu, QSizePolicy, QWidget
 
 from ui.i18n import tr
@@ -49,6 +49,10 @@ class PaintOverlay(QFrame):
         self._stroke.setZValue(5)
         self.view.scene().addItem(self._stroke)
         self._erasing = False
+        self._keys: dict[str, Callable[[], object]] = {
+            "Ctrl+Z": self.undo, "[": partial(self._resize, -1), "]": partial(self._resize, 1), "Esc": self.finish,
+            "Ctrl+Return": self.finish, "Ctrl+Enter": self.finish,
+        }  # fmt: skip
         self._make_bar()
         self._connect()
         over.installEventFilter(self)
@@ -103,9 +107,7 @@ class PaintOverlay(QFrame):
         button.setToolTip(f"{words}  ({key})")
         button.setCheckable(True)
         self._inks.addButton(button)
-        shortcut = QShortcut(QKeySequence(key), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(button.click)
+        self._keys[key] = button.click
         return button
 
     def _connect(self) -> None:
@@ -116,13 +118,6 @@ class PaintOverlay(QFrame):
         self.undo_button.clicked.connect(self.undo)
         self._cancel.clicked.connect(self.drop)
         self._done.clicked.connect(self.finish)
-        for keys, command in (
-            ("Ctrl+Z", self.undo), ("[", lambda: self._resize(-1)), ("]", lambda: self._resize(1)),
-            ("Esc", self.finish), ("Ctrl+Return", self.finish),
-        ):  # fmt: skip
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(command)
 
     # beginning and ending
 
@@ -258,6 +253,26 @@ class PaintOverlay(QFrame):
     def _resize(self, by: int) -> None:
         size = self._size.value()
         self._size.setValue(size + by * max(1, size // BrushStep))
+
+    # keys: those that mean something beneath, too, are this one's while it lies there
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._command(event):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        command = self._command(event)
+        if command is not None:
+            command()
+        else:
+            super().keyPressEvent(event)
+
+    def _command(self, event: QKeyEvent) -> Callable[[], object] | None:
+        keys = event.keyCombination()
+        plain = QKeyCombination(keys.keyboardModifiers() & ~Qt.KeyboardModifier.KeypadModifier, keys.key())
+        return self._keys.get(QKeySequence(plain).toString())
 
     # place
 

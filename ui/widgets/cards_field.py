@@ -38,6 +38,7 @@ class CardsField(Field):
         self.foot.setContentsMargins(0, 6, 0, 0)
         self.body.addLayout(self.foot)
         self.finish()
+        self._show_reset()
 
     # for the kinds
 
@@ -72,6 +73,9 @@ class CardsField(Field):
 
     def _show_reset(self) -> None:
         self._reset.hide()  # each card has its own way out
+        policy = self._reset.sizePolicy()
+        policy.setRetainSizeWhenHidden(False)
+        self._reset.setSizePolicy(policy)
 
     def summary(self) -> str:
         names = [self.short(draft) for draft in self.drafts if draft.get("on", True)]

@@ -16,7 +16,7 @@ from ui.widgets.fields import NumberSpin, Services
 from ui.widgets.picture_field import SUFFIXES, Thumb, picture_file
 from ui.widgets.range_slider import RangeSlider
 
-_WORDS = 76
+_WORDS = 82
 """Pixels of the words before a row's control."""
 
 

@@ -43,7 +43,7 @@ def line_art(image: Image.Image, options: Options) -> Image.Image:
     """What is darker or lighter than its surroundings, faint things left out."""
 
     def find(grey: Pixels) -> Pixels:
-        around = _blurred(grey.astype(np.float32), options["width"])
+        around = _blurred(grey.astype(np.float32), options["line_width"])
         lines = around - grey
         lines[lines < options["cut"]] = 0.0
         # A picture has hardly ever nothing at all; the middle of what there is sets the ink.
