@@ -259,7 +259,7 @@ class DiffusionRunner:
         own = {name: value for name, value in job.inputs.items() if name not in canvas.NAMES}
         named = {"num_inference_steps" if name == STEPS else name: value for name, value in own.items()}
         named.update(width=job.made.width or None, height=job.made.height or None)
-        named.update(self._pictures(job))
+        named.update(self._pictures(job), **job.extras.arguments)
         named = words.plainly(self._pipe, named, job.report)
         named["generator"] = torch.Generator("cpu").manual_seed(job.seed)
         named["clip_skip"] = (job.inputs.get("clip_skip") or 1) - 1 or None  # people count the layer that is taken
