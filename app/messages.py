@@ -280,6 +280,7 @@ _NOTICES: dict[str, str] = {
     "result_black": "The picture is entirely black.",
     "retried": "The engine stopped ({reason}); the job was started again.",
     "latents_not_kept": "The steps could not be written down; if the engine stops now they have to be done again.",
+    "syntax_not_read": "“{what}” was read as plain words: prompts that change from step to step are not supported.",
     "weights_not_read": "This model does not weigh words: the numbers in brackets were left out.",
     "lora_partly": "Of “{name}” {matched} of {layers} layers fit this model; the others are left out.",
     "latents_reused": "The steps were already done; only the picture is finished again.",

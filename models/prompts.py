@@ -143,6 +143,18 @@ def weighs(pipeline: str) -> bool:
     return WEIGHED.match(pipeline) is not None
 
 
+_STEPPED = re.compile(
+    rf"\[[^\[\]]{{0,500}}:\s*{_NUMBER}\s*\]|\[[^\[\]|]{{1,200}}\|[^\[\]]{{1,200}}\]|(?:^|\s)AND(?=\s)"
+)
+
+
+def unread(text: str) -> str:
+    """Syntax of other programs in ``text`` that is read as plain words here: prompts that change from step to step
+    (``[from:to:0.5]``, ``[a|b]``) and ``AND``. The first such place; empty if there is none."""
+    found = _STEPPED.search(text)
+    return found[0].strip() if found is not None else ""
+
+
 def unweighted(text: str) -> str:
     """``text`` for a model that cannot weigh words: ``(word:1.2)`` becomes ``word``, since nobody wants the number in
     the picture. Brackets without a number are common punctuation and stay."""

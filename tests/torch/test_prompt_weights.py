@@ -160,3 +160,9 @@ def test_a_model_that_cannot_weigh_words_leaves_the_numbers_out_and_says_so(flux
     plain = flux.run(tmp_path / "b", prompt="a red cat (small)", ear=quiet, steps=1).image
     assert quiet.notices == []
     assert weighed.tobytes() == plain.tobytes()
+
+
+def test_what_no_model_reads_is_said(pocket: Loaded, tmp_path: Path) -> None:
+    ear = Ear()
+    pocket.run(tmp_path / "a", prompt="a [red:blue:0.5] cat", ear=ear, steps=1)
+    assert ear.notices == ["syntax_not_read"]

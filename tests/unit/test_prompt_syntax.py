@@ -113,3 +113,12 @@ def test_without_a_selection_the_word_at_the_cursor_counts() -> None:
     assert prompts.reweigh("a red, cat", 3, 3, 0.1)[0] == "a (red:1.1), cat"
     assert prompts.reweigh("a (red) cat", 4, 4, 0.1)[0] == "a (red:1.2) cat"
     assert prompts.reweigh("a  cat", 2, 2, 0.1)[0] == "a  cat"
+
+
+def test_what_is_not_read_is_found() -> None:
+    assert prompts.unread("a [day:night:0.5] sky") == "[day:night:0.5]"
+    assert prompts.unread("a [cow|horse] on grass") == "[cow|horse]"
+    assert prompts.unread("a cat AND a dog") == "AND"
+    for text in ("a [dark] (red:1.2) sky", "SAND AND", "and", "12:30", "[a, b]", "[note: later]"):
+        assert prompts.unread(text) == ""
+    prompts.unread("[a:" * 7000)

@@ -167,6 +167,8 @@ class PromptsVM(QObject):
         loose = [text[at] for at in prompts.loose(text)]
         if loose and self.weighs():
             return tr("A bracket without a partner counts as plain text: {what}", what="  ".join(loose[:6]))
+        if what := prompts.unread(text):
+            return tr("“{what}” is read as plain words: prompts cannot change from step to step.", what=what[:40])
         entry = self._create.entry()
         known = entry is not None and entry.card.pipeline
         if known and not self.weighs() and prompts.unweighted(text) != text:

@@ -133,10 +133,13 @@ def understands(pipe: Any) -> bool:
 
 
 def plainly(pipe: Any, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
-    """``arguments`` of the call for a pipeline that cannot weigh words: without the numbers, and that is said."""
+    """``arguments`` of the call for a pipeline that cannot weigh words: without the numbers, and that is said; so
+    is syntax that no model here reads."""
+    texts = {name: value for name in ("prompt", "negative_prompt") if isinstance(value := arguments.get(name), str)}
+    if what := next(filter(None, map(prompts.unread, texts.values())), ""):
+        report.notice("syntax_not_read", what=what[:80])
     if understands(pipe):
         return arguments
-    texts = {name: value for name in ("prompt", "negative_prompt") if isinstance(value := arguments.get(name), str)}
     plain = {name: prompts.unweighted(text) for name, text in texts.items()}
     if plain != texts:
         report.notice("weights_not_read")
