@@ -260,3 +260,28 @@ def test_options_are_held_within_their_ranges() -> None:
     assert values["low_threshold"] == 1
     assert values["high_threshold"] == 255
     assert "radius" not in values
+
+
+def test_people_are_found_one_by_one_where_a_detector_is_installed(tmp_path: Path, picture: Image.Image) -> None:
+    """Random detectors are sure of nothing, so nobody is drawn; one for clothes, or asked in words, is not asked."""
+    import json
+
+    import torch
+    from transformers import YolosConfig, YolosForObjectDetection, YolosImageProcessor
+
+    torch.manual_seed(0)
+    folder = tmp_path / "yolos"
+    config = YolosConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=[64, 64],
+        num_detection_tokens=5, id2label={0: "person", 1: "cat", 2: "hat"},
+    )  # fmt: skip
+    YolosForObjectDetection(config).save_pretrained(folder)
+    YolosImageProcessor(size={"shortest_edge": 64, "longest_edge": 128}).save_pretrained(folder)
+    detector = AddonRef("y", "tiny", "detection", str(folder))
+    assert pose._people(picture, {"y": detector}, "cpu") == []
+    for name, labels in (("YolosForObjectDetection", {"0": "shirt"}), ("Owlv2ForObjectDetection", {"0": "person"})):
+        other = tmp_path / name
+        other.mkdir()
+        (other / "config.json").write_text(json.dumps({"architectures": [name], "id2label": labels}))
+        found = pose._people(picture, {"o": AddonRef("o", "o", "detection", str(other))}, "cpu")
+        assert found == [[0.0, 0.0, 256.0, 192.0]]

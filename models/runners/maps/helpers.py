@@ -42,11 +42,21 @@ def folder_of(ref: AddonRef) -> Path:
     return path.parent if path.is_file() else path
 
 
-def helper(addons: Addons, roles: tuple[str, ...], fitting: str) -> AddonRef | None:
-    """The first add-on of one of ``roles`` (in their order) whose class matches the expression ``fitting``."""
+def names_of(ref: AddonRef) -> set[str]:
+    """What the model in the add-on's folder tells apart, in small letters."""
+    try:
+        found = json.loads((folder_of(ref) / "config.json").read_bytes()).get("id2label", {})
+        return {str(name).lower() for name in found.values()}
+    except (OSError, ValueError, AttributeError):
+        return set()
+
+
+def helper(addons: Addons, roles: tuple[str, ...], fitting: str, knows: str = "") -> AddonRef | None:
+    """The first add-on of one of ``roles`` (in their order) whose class matches the expression ``fitting``, and that
+    tells apart ``knows``, where that is given."""
     for role in roles:
         for ref in addons.values():
-            if ref.kind == role and re.search(fitting, class_of(ref)):
+            if ref.kind == role and re.search(fitting, class_of(ref)) and (not knows or knows in names_of(ref)):
                 return ref
     return None
 

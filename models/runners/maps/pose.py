@@ -20,7 +20,8 @@ from models.errors import InvalidInputError, Problem
 from models.runners.base import Addons
 from models.runners.maps import helpers
 
-_POSES, _FINDERS = "^VitPoseForPoseEstimation$", "ForObjectDetection$"
+_POSES = "^VitPoseForPoseEstimation$"
+_FINDERS = "^(?!.*GroundingDino|Owl|OmDet).*ForObjectDetection$"  # those are asked in words
 _MOST_PEOPLE = 40
 _SURE = 0.5  # how sure a detector has to be of a person
 
@@ -82,7 +83,7 @@ def drawn(size: tuple[int, int], people: Sequence[Sequence[Joint]]) -> Image.Ima
 
 def _people(image: Image.Image, addons: Addons, device: str) -> list[list[float]]:
     """Boxes (left, top, width, height) of people, the surest first; the whole picture without a detector."""
-    ref = helpers.helper(addons, (maps.DETECTION,), _FINDERS)
+    ref = helpers.helper(addons, (maps.DETECTION,), _FINDERS, knows="person")
     if ref is None:
         return [[0.0, 0.0, float(image.width), float(image.height)]]
     prepare = helpers.processor(ref, "RTDetrImageProcessor")
