@@ -107,6 +107,7 @@ class Library:
             with contextlib.suppress(OSError):
                 gathering.gather(Path(folder), lambda done, total: None, hashed=False)
         replay.replay(self._store, self.journal)  # with what is said of the pictures in them
+        self._store.mend_index()
         return found
 
     def _list_again(self, path: Path) -> list[Result]:

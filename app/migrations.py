@@ -34,10 +34,13 @@ _PICTURES = """
         collection TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (collection, number)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX collected_by_picture ON collected (number);
-    CREATE TABLE folders (path TEXT PRIMARY KEY, added REAL NOT NULL) STRICT;
+    CREATE TABLE folders (path TEXT PRIMARY KEY, added REAL NOT NULL) STRICT
+"""
+
+SEARCH = """
     CREATE VIRTUAL TABLE search USING fts5 (
         prompt, negative, model, notes, tags, inputs, marks, tokenize = 'unicode61 remove_diacritics 2',
-        prefix = '1 2 3'
+        prefix = '1 2 3 4 5'
     )
 """
 
@@ -61,7 +64,7 @@ def run_all(db: sqlite3.Connection, script: str) -> None:
 
 def _search_and_marks(db: sqlite3.Connection) -> None:
     """Pictures get a number that sorts by time, marks of the user's, and an index of all words."""
-    run_all(db, _PICTURES)
+    run_all(db, f"{_PICTURES}; {SEARCH}")
     old = db.execute(
         "SELECT id, job, path, created, model, model_name, prompt, seed, width, height, seconds, recipe"
         " FROM results ORDER BY created, id"

@@ -83,7 +83,15 @@ class Records:
         """How many there are."""
         asked = parse(query) if isinstance(query, str) else query
         clause, values = _where(asked, None, False)
-        return int(self._store.query(f"SELECT count(*) {clause}", values)[0][0])
+        if values != [_words(asked)] or asked.trash or asked.missing or asked.shape:
+            return int(self._store.query(f"SELECT count(*) {clause}", values)[0][0])
+        # Words alone are counted in the index, without looking up each row; what is in the trash is taken off.
+        found = self._store.query("SELECT count(*) FROM search WHERE search MATCH ?", values)[0][0]
+        thrown = self._store.query(
+            "SELECT count(*) FROM results r WHERE r.trashed IS NOT NULL"
+            " AND EXISTS (SELECT 1 FROM search WHERE search MATCH ? AND rowid = r.number)", values
+        )[0][0]  # fmt: skip
+        return int(found) - int(thrown)
 
     def ids(self, query: str | Query = "") -> list[str]:
         """The ids of all that ``query`` finds, newest first: for "select all"."""
@@ -283,12 +291,17 @@ def _tags(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(tag for name in names if (tag := " ".join(name.split())[:MAX_TAG])))
 
 
+def _words(query: Query) -> str:
+    """The expression of the full-text search that a query with words is."""
+    return f"({query.match}) NOT ({query.without})" if query.without else query.match
+
+
 def _where(query: Query, after: int | None, oldest: bool) -> tuple[str, list[Any]]:
     """FROM and WHERE of a query. With words the index leads, in its own order; the rows are looked up as they come."""
     values: list[Any] = []
     if query.match:
         key, start = "search.rowid", "FROM search CROSS JOIN results r ON r.number = search.rowid WHERE search MATCH ?"
-        values.append(f"({query.match}) NOT ({query.without})" if query.without else query.match)
+        values.append(_words(query))
     else:
         key, start = "r.number", "FROM results r WHERE 1"
     clauses = [f"r.trashed IS {'NOT ' if query.trash else ''}NULL"]

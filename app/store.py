@@ -23,7 +23,7 @@ import msgspec
 from app import rows
 from app.indexing import real_seed
 from app.jobs import Job, Result
-from app.migrations import MIGRATIONS, run_all
+from app.migrations import MIGRATIONS, SEARCH, run_all
 from app.weights import Download
 
 log = logging.getLogger(__name__)
@@ -74,9 +74,12 @@ class Store:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction for several writes: all of them, or none."""
-        with self._writing, self._db:
-            yield self._db
+        """One transaction for several writes: all of them, or none. Other programs wait from its beginning, so that
+        what is read in it is still true when it is written."""
+        with self._writing:
+            self._db.execute("BEGIN IMMEDIATE")
+            with self._db:
+                yield self._db
 
     # -- jobs --
 
@@ -149,8 +152,8 @@ class Store:
 
     def add_result(self, result: Result, facts: Mapping[str, Any] | None = None) -> None:
         """Add or renew a picture; ``facts`` as ``app.rows.put`` has them."""
-        with self._writing, self._db:
-            rows.put(self._db, result, facts)
+        with self.changing() as db:
+            rows.put(db, result, facts)
 
     def result(self, result_id: str) -> Result | None:
         rows = self._results(f"SELECT {RESULT} FROM results WHERE id = ?", result_id)
@@ -162,6 +165,24 @@ class Store:
     def recent(self, limit: int) -> list[Result]:
         """The newest, without those in the trash."""
         return self._results(f"SELECT {RESULT} FROM results WHERE trashed IS NULL ORDER BY number DESC LIMIT ?", limit)
+
+    def mend_index(self) -> bool:
+        """Make the full-text index anew if it is damaged, or does not hold every picture; whether it had to be."""
+        with self.changing() as db:
+            try:
+                db.execute("INSERT INTO search (search) VALUES ('integrity-check')")
+                sound = True
+            except sqlite3.DatabaseError:
+                sound = False
+            missing = "SELECT 1 FROM results WHERE number NOT IN (SELECT rowid FROM search) LIMIT 1"
+            if sound and db.execute(missing).fetchone() is None:
+                return False
+            log.warning("the index of words is made anew")
+            db.execute("DROP TABLE search")
+            db.execute(SEARCH)
+            for (number,) in db.execute("SELECT number FROM results").fetchall():
+                rows.reindex(db, number)
+            return True
 
     def remove_result(self, result_id: str) -> None:
         with self._writing, self._db:

@@ -90,7 +90,7 @@ class Trash:
     def _settle_restored(self) -> None:
         """Files that still lie in the trash although their rows say that they came back."""
         expected = {self.place(one) for one in self._records.trashed()}
-        for file in thrown_in(self.pictures):
+        for file in thrown_in(self.pictures, deep=False):
             if file in expected or file.name.startswith("."):
                 continue
             for one in self._records.named(file.name.partition("-")[2]):
@@ -119,6 +119,8 @@ class Trash:
         return [one for key in ids if (one := self._records.get(key)) is not None]
 
 
-def thrown_in(pictures: Path) -> list[Path]:
-    """All files that lie in trash folders below ``pictures``."""
-    return sorted(file for folder in pictures.rglob(FOLDER) for file in folder.glob("*-*"))
+def thrown_in(pictures: Path, deep: bool = True) -> list[Path]:
+    """All files that lie in trash folders below ``pictures``; not ``deep``: in those of the months only, which is quick
+    with any number of pictures."""
+    folders = pictures.rglob(FOLDER) if deep else [pictures / FOLDER, *pictures.glob(f"*/{FOLDER}")]
+    return sorted(file for folder in folders for file in folder.glob("*-*"))

@@ -16,6 +16,7 @@ _TITLES = {
     "negative_prompt": "The negative prompt", "scheduler": "The scheduler", "clip_skip": "CLIP skip",
     "loras": "LoRAs", "embeddings": "Textual inversions", "strength": "Denoising strength",
     "guidance_scale": "The guidance scale", "true_cfg_scale": "True guidance", "steps": "The number of steps",
+    "hires_scale": "Hires fix", "hires_strength": "Hires denoising strength", "hires_steps": "Hires steps",
     "width": "Width", "height": "Height", "seed": "The seed", "prompt": "The prompt",
 }  # fmt: skip
 

@@ -120,6 +120,8 @@ def _from_pixels(path: Path) -> Found | None:
 
 def as_recipe(found: Found, carried: Carried) -> dict[str, Any]:
     """``found`` as a recipe: inputs by our names, the tool under ``tool``, the rest under ``found``."""
+    hires = found.hires if found.hires is not None and (found.hires.scale or 1) > 1 else None
+    lost = [f"The upscaler “{hires.upscaler}” is not taken over."] if hires is not None and hires.upscaler else []
     width, height = found.width or carried.width, found.height or carried.height
     given = {
         "prompt": found.prompt,
@@ -131,7 +133,11 @@ def as_recipe(found: Found, carried: Carried) -> dict[str, Any]:
         "scheduler": found.scheduler or None,
         "width": width or None,
         "height": height or None,
-        "strength": found.strength,
+        # With a second pass, the web UIs' one number is that pass's.
+        "strength": found.strength if hires is None else None,
+        "hires_scale": hires.scale if hires is not None else None,
+        "hires_strength": hires.strength if hires is not None else None,
+        "hires_steps": hires.steps if hires is not None else None,
         "clip_skip": found.clip_skip,
         "loras": [{"name": lora.name, "weight": lora.weight} for lora in found.loras] or None,
         "embeddings": list(found.embeddings) or None,
@@ -146,7 +152,7 @@ def as_recipe(found: Found, carried: Carried) -> dict[str, Any]:
         "seed": found.seed if found.seed is not None and found.seed <= MAX_SEED else 0,
         "width": carried.width or width or 0,
         "height": carried.height or height or 0,
-        "unmapped": list(found.unmapped),
+        "unmapped": [*found.unmapped, *lost],
         "found": _plain(found),
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import canvas_engine, canvas_ui, engine, weights, window
+from tests.bench import canvas_engine, canvas_ui, engine, library, weights, window
 from tests.bench.measure import Measure
 
 
@@ -22,6 +22,7 @@ def main() -> int:
         *window.measure(few),
         *canvas_ui.measure(few),
         *weights.measure(few),
+        *library.measure(few),
         *engine.measure(options.rounds),
         *canvas_engine.measure(options.rounds),
     ]

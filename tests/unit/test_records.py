@@ -245,6 +245,20 @@ def test_any_journal_can_be_replayed(tmp_path: Path, entries: list[dict[str, obj
     store.close()
 
 
+def test_an_index_that_is_damaged_or_incomplete_is_made_anew(shelf: Shelf) -> None:
+    one, two = shelf.make("a"), shelf.make("b")
+    assert not shelf.store.mend_index()
+    with shelf.store.changing() as db:
+        db.execute("DELETE FROM search WHERE rowid = (SELECT number FROM results WHERE id = 'a-1')")
+    assert shelf.ids("red") == [two.id]
+    assert shelf.store.mend_index()
+    assert shelf.ids("red") == [one.id, two.id]
+    with shelf.store.changing() as db:
+        db.execute("UPDATE search_data SET block = x'00' WHERE id > 10")
+    assert shelf.store.mend_index()
+    assert shelf.ids("red") == [one.id, two.id]
+
+
 # -- moved behind the app's back ---------------------------------------------------------------------------------------
 
 

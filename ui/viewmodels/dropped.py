@@ -16,6 +16,10 @@ from ui.viewmodels.later import Later
 from ui.viewmodels.work import WorkVM
 
 
+_TOLD = 4
+"""So many things that could not be taken over are named; a notice is read in passing."""
+
+
 @dataclass(frozen=True)
 class DropOffer:
     """One thing to do with the picture; ``line`` says what it means, or why it cannot be done."""
@@ -151,7 +155,9 @@ class DropVM(QObject):
         said = [tr("Settings of {tool} restored.", tool=str(recipe["tool"]))]
         if not here and name:
             said.append(tr("{model} is not here; what fits this model was taken over.", model=name))
-        self.noticed.emit(" ".join([*said, *applied.notes]))
+        left = len(applied.notes) - _TOLD
+        more = [tr("{n} more settings are not taken over.", n=left)] if left > 0 else []
+        self.noticed.emit(" ".join([*said, *applied.notes[:_TOLD], *more]))
 
 
 def _plain(name: str) -> str:
