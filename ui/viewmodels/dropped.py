@@ -15,7 +15,6 @@ from ui.viewmodels.create import CreateVM
 from ui.viewmodels.later import Later
 from ui.viewmodels.work import WorkVM
 
-
 _TOLD = 4
 """So many things that could not be taken over are named; a notice is read in passing."""
 
