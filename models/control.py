@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from models.card import AddonRef
@@ -226,9 +227,22 @@ def used(inputs: Mapping[str, Any], addons: Mapping[str, AddonRef]) -> list[Addo
     return [addons[name] for name in dict.fromkeys(names) if name in addons]
 
 
-def components(refs: Iterable[tuple[AddonRef, int]]) -> tuple[Component, ...]:
-    """Add-ons and the bytes of their files as parts of a model, for planning. They are stored in half precision, as
-    far as the bytes tell."""
+def components(refs: Iterable[AddonRef]) -> tuple[Component, ...]:
+    """Add-ons as parts of a model, for planning: by the bytes of their files, taken for half precision, as they are
+    nearly always stored."""
     return tuple(
-        Component(f"{ref.kind}:{ref.name}", parameters=size // 2, stored_dtype="float16") for ref, size in refs
+        Component(f"{ref.kind}:{ref.name}", parameters=size_of(Path(ref.path)) // 2, stored_dtype="float16")
+        for ref in refs
     )
+
+
+def size_of(path: Path) -> int:
+    """Bytes of the weights of an add-on: its file, or what loading its folder reads; 0 for what is gone."""
+    try:
+        if path.is_file():
+            return path.stat().st_size
+        files = sorted(path.glob("*.safetensors"))
+        plain = [file for file in files if not any(word in file.name for word in (".fp16.", ".bf16.", ".non_ema."))]
+        return sum(file.stat().st_size for file in plain or files)
+    except OSError:
+        return 0

@@ -84,13 +84,15 @@ class Needs(msgspec.Struct, frozen=True):
     """What a model asks for: its parts, and the picture it is to make, in pixels.
 
     ``token_area`` is how many pixels one attention token covers at the finest level: 64 for SD 1.5, 256 for SDXL,
-    FLUX.1 and most others. For a picture larger than the model's own, replace ``pixels``.
+    FLUX.1 and most others. For a picture larger than the model's own, replace ``pixels``. ``beside`` is what works
+    together with the denoiser at every step: ControlNets, IP-Adapters.
     """
 
     components: tuple[Component, ...]
     pixels: int = 1024 * 1024
     pipeline: str = ""
     token_area: int = 256
+    beside: tuple[Component, ...] = ()
 
     @property
     def parameters(self) -> int:

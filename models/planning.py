@@ -261,9 +261,15 @@ def fused_attention(facts: DeviceFacts) -> bool:
 def _needed(needs: Needs, facts: DeviceFacts, way: _Way) -> int:
     stages = [_working(component, needs, facts, way) for component in needs.components] or [0]
     if way.placement is Placement.WHOLE:
-        return LIBRARIES + sum(_loaded(component, way) for component in needs.components) + max(stages)
-    held = [_held(component, way) for component in needs.components] or [0]
+        everything = (*needs.components, *needs.beside)
+        return LIBRARIES + sum(_loaded(component, way) for component in everything) + max(stages)
+    held = [_held(component, way) + _beside(component, needs, way) for component in needs.components] or [0]
     return LIBRARIES + max(one + working for one, working in zip(held, stages, strict=True))
+
+
+def _beside(component: Component, needs: Needs, way: _Way) -> int:
+    """Bytes of ControlNets and their like on the device while ``component`` works: they work with the denoiser only."""
+    return sum(_held(other, way) for other in needs.beside) if component.is_denoiser else 0
 
 
 def usable(facts: DeviceFacts) -> int:
@@ -328,7 +334,7 @@ def _plan(needs: Needs, facts: DeviceFacts, way: _Way) -> Plan:
         vae_slicing=way.tiled or offloads,
         attention_slicing=way.sliced,
         needed_bytes=_needed(needs, facts, way),
-        ram_bytes=sum(_loaded(component, way) for component in needs.components) if offloads else 0,
+        ram_bytes=sum(_loaded(component, way) for component in (*needs.components, *needs.beside)) if offloads else 0,
     )
 
 

@@ -101,7 +101,8 @@ class RunnerKind(Protocol):
     def plans(self, model: ModelRef, facts: DeviceFacts, pixels: int = 0) -> tuple[Plan, ...]:
         """The ways to load ``model`` on this device, best first; raises AtelierError if there is none.
 
-        ``pixels`` is the size of the picture to be made, 0 for the model's own.
+        ``pixels`` is the size of the picture to be made, 0 for the model's own. Kinds whose models take ControlNets and
+        the like are also given ``beside``: what of them a job uses, as ``models.machine.Component``.
         """
 
     def load(self, model: ModelRef, plan: Plan, report: Report, cache: Path) -> Runner:

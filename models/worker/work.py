@@ -6,14 +6,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from models import faults, protocol, recipe
+from models import control, faults, protocol, recipe
 from models.card import ModelRef
 from models.errors import AtelierError, ErrorCode, disk_error
-from models.planning import Backend, DeviceFacts, Placement, Plan, worker_memory_budget
+from models.planning import Backend, Component, DeviceFacts, Placement, Plan, worker_memory_budget
 from models.runners import kind_of
 from models.runners.base import OutOfMemoryError, Picture, Runner, Words
 from models.schemas import planned_pixels
@@ -25,6 +25,20 @@ from models.worker.shelf import Shelf
 GIB = 1024**3
 T = TypeVar("T")
 Rung = tuple[str, str, Placement, bool]
+
+
+class Ask(NamedTuple):
+    """What a model is to be planned for: a picture of so many pixels, with add-ons that work beside the denoiser."""
+
+    pixels: int
+    beside: tuple[Component, ...] = ()
+
+    def covers(self, other: Ask) -> bool:
+        """Whether this is at least as much."""
+        return self.pixels >= other.pixels and self._numbers() >= other._numbers()
+
+    def _numbers(self) -> int:
+        return sum(component.parameters for component in self.beside)
 
 
 class Workshop:
@@ -45,13 +59,13 @@ class Workshop:
         self._versions = versions
         self._send = send
         self._measure = measure
-        self._failed: dict[ModelRef, dict[Rung, int]] = {}  # plans that ran out of memory, and at how many pixels
+        self._failed: dict[ModelRef, dict[Rung, Ask]] = {}  # plans that ran out of memory, and for what
         self._preview_cost = 0.0
-        self._sizes: dict[ModelRef, int] = {}  # the largest picture, in pixels, a loaded model was planned for
+        self._asked: dict[ModelRef, Ask] = {}  # the most that a loaded model was planned for
 
     def load_ahead(self, model: ModelRef) -> None:
         """Load with the best plan, quietly stepping down; raises AtelierError."""
-        self._with_plans(model, 0, SilentReport(self._send, model.id), lambda runner, plan: None)
+        self._with_plans(model, Ask(0), SilentReport(self._send, model.id), lambda runner, plan: None)
 
     def run(self, request: protocol.Run, cancelled: threading.Event) -> protocol.Finished:
         """Make all pictures of ``request`` that are not done yet.
@@ -87,8 +101,9 @@ class Workshop:
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                pixels = planned_pixels(request.model.folder, given)
-                picture, plan = self._with_plans(request.model, pixels, report, attempt)
+                beside = control.components(control.used(given, request.addons))
+                ask = Ask(planned_pixels(request.model.folder, given), beside)
+                picture, plan = self._with_plans(request.model, ask, report, attempt)
             except AtelierError as error:
                 raise swapped_error(error, _originals(request)) from error
             if isinstance(picture, Words):
@@ -127,31 +142,31 @@ class Workshop:
         except OSError as error:
             raise disk_error(error, str(target.parent)) from error
 
-    def _with_plans(self, model: ModelRef, pixels: int, report: SilentReport, use: Callable[[Runner, Plan], T]) -> T:
+    def _with_plans(self, model: ModelRef, ask: Ask, report: SilentReport, use: Callable[[Runner, Plan], T]) -> T:
         """``use`` the loaded model; when memory runs out, load it by the next cheaper plan and use that."""
-        plan = self._plan(model, pixels)
+        plan = self._plan(model, ask)
         while True:
             try:
                 return use(self._loaded(model, plan, report), plan)
             except OutOfMemoryError as error:
-                failure, size = str(error), 0 if error.stage == "load" else pixels
+                failure, failed = str(error), Ask(0) if error.stage == "load" else ask
             # Outside the handler: the exception's frames hold the tensors that have to go first.
             self.shelf.drop(model)
-            self._failed.setdefault(model, {})[_rung(plan)] = size
-            plan = self._best_plan(model, pixels, failure)
+            self._failed.setdefault(model, {})[_rung(plan)] = failed
+            plan = self._best_plan(model, ask, failure)
             report.notice("cheaper_plan", plan=describe(plan))
 
-    def _plan(self, model: ModelRef, pixels: int) -> Plan:
-        """A loaded model stays as it is loaded for pictures no larger than it was loaded for."""
+    def _plan(self, model: ModelRef, ask: Ask) -> Plan:
+        """A loaded model stays as it is loaded for what takes no more than it was loaded for."""
         loaded = self.shelf.plan(model)
-        if loaded is not None and pixels <= self._sizes.get(model, 0):
+        if loaded is not None and self._asked.get(model, Ask(0)).covers(ask):
             return loaded
-        best = self._best_plan(model, pixels)
-        self._sizes[model] = pixels
+        best = self._best_plan(model, ask)
+        self._asked[model] = ask
         return loaded if loaded is not None and _rung(loaded) == _rung(best) else best
 
-    def _best_plan(self, model: ModelRef, pixels: int, failure: str = "") -> Plan:
-        """The best plan that did not run out of memory for a picture this large; loaded models count as free.
+    def _best_plan(self, model: ModelRef, ask: Ask, failure: str = "") -> Plan:
+        """The best plan that did not run out of memory for as much as this; loaded models count as free.
 
         Raises:
             AtelierError: OUT_OF_MEMORY when none is left or none can work, or the model's own problem.
@@ -160,24 +175,25 @@ class Workshop:
         facts = msgspec.structs.replace(
             device, memory_free=device.memory_free + kept, ram_free=device.ram_free + (kept if is_shared(device) else 0)
         )
-        ladder = self._ladder(model, facts, pixels)
+        ladder = self._ladder(model, facts, ask)
         failed = self._failed.get(model, {})
         for plan in ladder:
-            size = failed.get(_rung(plan))
-            if size is None or pixels < size:
+            too_much = failed.get(_rung(plan))
+            if too_much is None or not ask.covers(too_much):
                 return plan
         needed, free = max(ladder[-1].needed_bytes, 1) / GIB, device.memory_free / GIB
         raise AtelierError(ErrorCode.OUT_OF_MEMORY, failure, needed_gb=round(needed, 1), free_gb=round(free, 1))
 
-    def _ladder(self, model: ModelRef, facts: DeviceFacts, pixels: int) -> tuple[Plan, ...]:
-        """All plans for a picture this large. Estimates are careful: where only the model's own size surely fits, its
+    def _ladder(self, model: ModelRef, facts: DeviceFacts, ask: Ask) -> tuple[Plan, ...]:
+        """All plans for as much as this. Estimates are careful: where only the model's own size surely fits, its
         most frugal plan is tried all the same."""
         kind = kind_of(model.runner)
+        more: dict[str, Any] = {"beside": ask.beside} if ask.beside else {}
         try:
-            return kind.plans(model, facts, pixels)
+            return kind.plans(model, facts, ask.pixels, **more)
         except AtelierError as error:
             # On the processor running out is no error that comes back: the system ends the whole worker.
-            if error.code is not ErrorCode.OUT_OF_MEMORY or not pixels or facts.backend is Backend.CPU:
+            if error.code is not ErrorCode.OUT_OF_MEMORY or not ask.pixels or facts.backend is Backend.CPU:
                 raise
             return kind.plans(model, facts)[-1:]
 

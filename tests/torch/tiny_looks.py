@@ -59,20 +59,24 @@ def _plain(words: int) -> dict[str, torch.Tensor]:
 
 
 def _plus(words: int) -> dict[str, torch.Tensor]:
-    """A resampler of one layer; its heads have 64 numbers."""
+    """A resampler of four layers; its heads have 64 numbers."""
     wide = 64
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "latents": (1, 4, wide),
         "proj_in.weight": (wide, PARTS), "proj_in.bias": (wide,),
         "proj_out.weight": (words, wide), "proj_out.bias": (words,),
         "norm_out.weight": (words,), "norm_out.bias": (words,),
-        "layers.0.0.norm1.weight": (wide,), "layers.0.0.norm1.bias": (wide,),
-        "layers.0.0.norm2.weight": (wide,), "layers.0.0.norm2.bias": (wide,),
-        "layers.0.0.to_q.weight": (64, wide), "layers.0.0.to_kv.weight": (128, wide),
-        "layers.0.0.to_out.weight": (wide, 64),
-        "layers.0.1.0.weight": (wide,), "layers.0.1.0.bias": (wide,),
-        "layers.0.1.1.weight": (4 * wide, wide), "layers.0.1.3.weight": (wide, 4 * wide),
     }  # fmt: skip
+    for layer in range(4):
+        stem = f"layers.{layer}"
+        shapes |= {
+            f"{stem}.0.norm1.weight": (wide,), f"{stem}.0.norm1.bias": (wide,),
+            f"{stem}.0.norm2.weight": (wide,), f"{stem}.0.norm2.bias": (wide,),
+            f"{stem}.0.to_q.weight": (64, wide), f"{stem}.0.to_kv.weight": (128, wide),
+            f"{stem}.0.to_out.weight": (wide, 64),
+            f"{stem}.1.0.weight": (wide,), f"{stem}.1.0.bias": (wide,),
+            f"{stem}.1.1.weight": (4 * wide, wide), f"{stem}.1.3.weight": (wide, 4 * wide),
+        }  # fmt: skip
     return {f"image_proj.{name}": torch.randn(shape) for name, shape in shapes.items()}
 
 

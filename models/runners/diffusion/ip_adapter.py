@@ -147,6 +147,8 @@ def _install(denoiser: Any, way: Looks, looks: list[Look], plan: Plan) -> None:
     where = denoiser.device if plan.placement is Placement.MODEL_OFFLOAD else torch.device(plan.device)
     for module in denoiser.modules():
         if id(module) not in before:
+            if any(tensor.is_meta for tensor in module.parameters()):
+                raise _refused(looks[0].ref, "lacks tensors that adapters of its kind have.")
             nn.Module.to(module, where, denoiser.dtype)
 
 

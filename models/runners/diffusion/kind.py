@@ -13,7 +13,7 @@ from models import folders, planning
 from models.card import ModelRef
 from models.errors import AtelierError, ErrorCode
 from models.pipelines import PipelineRow, row
-from models.planning import DeviceFacts, Plan
+from models.planning import Component, DeviceFacts, Plan
 from models.runners.base import Report, Runner
 from models.runners.diffusion.loading import load_pipeline
 from models.runners.diffusion.preview import colours_of
@@ -24,14 +24,18 @@ from models.schemas import runs
 class DiffusionKind:
     """See ``RunnerKind``. Nothing here touches the network: all files lie in ``model.folder``."""
 
-    def plans(self, model: ModelRef, facts: DeviceFacts, pixels: int = 0) -> tuple[Plan, ...]:
+    def plans(
+        self, model: ModelRef, facts: DeviceFacts, pixels: int = 0, beside: tuple[Component, ...] = ()
+    ) -> tuple[Plan, ...]:
         """The ways to load ``model`` on this device, best first; raises as ``folders.inspect`` for a broken folder.
 
-        ``pixels`` are those of the picture that is wanted, 0 for one of the model's own size.
+        ``pixels`` are those of the picture that is wanted, 0 for one of the model's own size; ``beside`` is what works
+        with it besides.
         """
         info = folders.inspect(Path(model.folder), model.name)
         _row_of(info.pipeline, model.name)
         needs = msgspec.structs.replace(info.needs, pixels=pixels) if pixels > 0 else info.needs
+        needs = msgspec.structs.replace(needs, beside=beside)
         return planning.plans(needs, facts, model.name)
 
     def load(self, model: ModelRef, plan: Plan, report: Report, cache: Path) -> Runner:
