@@ -70,7 +70,7 @@ def _details() -> list[InputSpec]:
     prompt = "Words for what was found; empty: the picture's own."
     limits: dict[str, Any] = {"group": GROUP, "needs": "detail_model"}
     return [
-        InputSpec("detail_model", Kind.ADDON, "", Input("Refine details", detector, addons=adds, group=GROUP)),
+        InputSpec("detail_model", Kind.ADDON, None, Input("Refine details", detector, addons=adds, group=GROUP)),
         InputSpec("detail_what", Kind.TEXT, "face", Input("Find", words, max_length=500, **limits)),
         InputSpec("detail_prompt", Kind.TEXT, "", Input("Detail prompt", prompt, max_length=20_000, **limits)),
         _number(
@@ -79,6 +79,22 @@ def _details() -> list[InputSpec]:
         ),
         InputSpec("detail_most", Kind.INTEGER, 4, Input("At most", most, ge=1, le=32, step=1, **limits)),
     ]  # fmt: skip
+
+
+SWITCHES = frozenset({"hires_scale", "enlarge", "detail_model"})
+"""Inputs on which it depends which of the others matter."""
+
+
+def idle(inputs: Mapping[str, Any]) -> frozenset[str]:
+    """The inputs that say nothing as things stand."""
+    out: set[str] = {"hires_scale"} if inputs.get("image") else {"enlarge"}
+    if not twice(inputs):
+        out |= {"hires_strength", "hires_steps"}
+    if not twice(inputs) and not enlarges(inputs):
+        out.add("hires_upscaler")
+    if not inputs.get("detail_model"):
+        out |= {"detail_what", "detail_prompt", "detail_strength", "detail_most"}
+    return frozenset(out)
 
 
 def twice(inputs: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from models import canvas, ways
+from models import canvas, refine, ways
 from models.box import BoxSchema
 from ui.i18n import tr
 from ui.viewmodels.outpaint import NAMES as EXTENDS
@@ -17,7 +17,7 @@ WITH_PICTURE = ("strength",)
 WITH_MASK = ("only_masked", "mask_padding", "mask_feather")
 BLANK: dict[str, Any] = {"image": None, "mask": None, **dict.fromkeys(EXTENDS, 0), **dict.fromkeys(REFERENCES)}
 """What a form holds of these when the canvas is empty."""
-MATTERS = frozenset({"image", "variation_strength", "width", "height", *REFERENCES})
+MATTERS = frozenset({"image", "variation_strength", "width", "height", *REFERENCES}) | refine.SWITCHES
 """Values on which it depends what a form shows."""
 
 
@@ -34,6 +34,7 @@ def hidden(schema: BoxSchema | None, values: Mapping[str, Any], has_mask: bool) 
         out.update(WITH_MASK)
     elif not has_mask:
         out.update(name for name in WITH_MASK if name != "mask_feather")
+    out |= refine.idle(values)
     if not values.get("variation_strength"):
         out.add("variation_seed")
     for before, name in itertools.pairwise(REFERENCES):

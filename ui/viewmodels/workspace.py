@@ -23,6 +23,8 @@ from ui.viewmodels.prompts import PromptsVM
 from ui.viewmodels.queue import HeldVM, QueueModel
 from ui.viewmodels.recent import RecentModel, Thumbs
 from ui.viewmodels.settings import SettingsVM
+from ui.viewmodels.texture import TextureVM
+from ui.viewmodels.tools import ToolsVM
 from ui.viewmodels.words import EngineView, engine_view
 from ui.viewmodels.work import WorkVM
 
@@ -47,6 +49,8 @@ class Workspace(QObject):
         self.compare = CompareVM(core, self.loader, self)
         self.drop = DropVM(self.create, self.work, self)
         self.explore = ExploreVM(core, self.create, self)
+        self.texture = TextureVM(core, self.create, self)
+        self.tools = ToolsVM(core, self.create, self)
         self.queue = QueueModel(core, self)
         self.held = HeldVM(core, self)
         self.recent = RecentModel(core, self.thumbs, self)
@@ -55,8 +59,13 @@ class Workspace(QObject):
         self.work.thumb_made.connect(self.thumbs.put)
         self.thumbs.awaited = self._is_opened
         self.create.submitted.connect(self.canvas.follow)
+        self.tools.submitted.connect(self.canvas.follow)
+        self.tools.refused.connect(self.canvas.refuse)
         self.create.refused.connect(self.canvas.refuse)
         self.explore.submitted.connect(self.canvas.follow)
+        self.texture.submitted.connect(self.canvas.follow)
+        self.texture.refused.connect(self.canvas.refuse)
+        self.texture.noticed.connect(self.canvas.noticed)
         self.explore.refused.connect(self.canvas.refuse)
         self.explore.noticed.connect(self.canvas.noticed)
         self.maps.failed.connect(self.canvas.refuse)
@@ -89,10 +98,12 @@ class Workspace(QObject):
             end()
         for part in (self.fast, self.create, self.canvas, self.queue, self.held, self.recent, self.settings):
             part.close()
+        self.tools.close()
         self.models.close()
         self.prompts.close()
         self.maps.close()
         self.work.close()
         self.drop.close()
         self.explore.close()
+        self.texture.close()
         self.loader.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl, Signal
+from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
 from ui.i18n import tr
@@ -17,8 +17,10 @@ from ui.viewmodels.comparing import CompareVM
 from ui.viewmodels.dropped import DropVM
 from ui.viewmodels.pictures import read_picture
 from ui.viewmodels.recent import Thumbs
+from ui.viewmodels.tools import ToolsVM
 from ui.views.canvas_work import CanvasWork
 from ui.views.empty_state import EmptyState
+from ui.views.tiled_panel import TiledPanel
 from ui.widgets.canvas_bar import CanvasBar
 from ui.widgets.canvas_view import CanvasView
 from ui.widgets.compare_view import CompareView
@@ -33,7 +35,10 @@ NARROW = 520
 
 
 class CanvasPanel(QWidget):
-    """Joins ``CanvasVM`` to the picture and its surroundings."""
+    """Joins ``CanvasVM`` to the picture and its surroundings. ``tool_wanted`` carries a tool's kind and a result."""
+
+    tool_wanted = Signal(str, str)
+    tools: ToolsVM | None = None
 
     def __init__(
         self, vm: CanvasVM, compare: CompareVM, drop: DropVM, thumbs: Thumbs, parent: QWidget | None = None
@@ -115,6 +120,9 @@ class CanvasPanel(QWidget):
         self._vary.setMenu(self._vary_menu())
         self._vary.setPopupMode(IconButton.ToolButtonPopupMode.InstantPopup)
         mark(self._vary, kind="menu")
+        self._tile = IconButton("grid-2x2", tr("Show tiled"), "canvas.tiled")
+        self._tile.set_face("grid-2x2", tr("Show tiled"), "T")
+        self._tile.setCheckable(True)
         self._contrast = IconButton("square-split-horizontal", tr("Compare"), "canvas.compare.start")
         self._use = IconButton("history", tr("Use these settings"), "create.use")
         self._copy = IconButton("copy", tr("Copy picture"), "create.copy")
@@ -123,7 +131,8 @@ class CanvasPanel(QWidget):
         self._folder = IconButton("folder-open", tr("Open folder"), "create.folder")
         self.side_toggle = IconButton("panel-right", tr("Queue and recent pictures"), "create.side")
         self.side_toggle.set_face("panel-right", tr("Show or hide queue and recent pictures"), "F9")
-        self._tools = [self._rework, self._vary, self._contrast, self._use, self._copy, self._save, self._folder]
+        self._tools = [self._rework, self._vary, self._tile, self._contrast]
+        self._tools += [self._use, self._copy, self._save, self._folder]
         box = QWidget()
         box.setLayout(row(self._fit, self._full, 6, *self._tools, 6, self.side_toggle, spacing=2))
         return box
@@ -180,6 +189,17 @@ class CanvasPanel(QWidget):
         self.view.set_background(CANVAS_COLORS.get(choice, ""))
         self.compare.set_background(CANVAS_COLORS.get(choice, ""))
 
+    _tiled: TiledPanel | None = None
+
+    def add_tiled(self, panel: TiledPanel) -> None:
+        """Where finished pictures are shown laid beside themselves (T)."""
+        self._tiled = panel
+        self._stack.addWidget(panel)
+        self._tile.toggled.connect(lambda _: self._picture_changed())
+        key = QShortcut(QKeySequence("T"), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        key.activated.connect(self._tile.toggle)
+        self._info_changed()
+
     def start_compare(self, other: str = "") -> None:
         """The shown result with what it was made from, or with the result ``other``."""
         shown = self._vm.shown.result
@@ -218,6 +238,9 @@ class CanvasPanel(QWidget):
             path = self._vm.path_of()
             self._missing_words.setText(tr("The file of this picture is gone:\n{path}", path=path))
             self._stack.setCurrentWidget(self._missing)
+        elif self._tiled is not None and self._tile.isChecked() and self._vm.result() and picture.image is not None:
+            self._stack.setCurrentWidget(self._tiled)
+            self._tiled.show_result(self._vm.shown.result, picture.image)
         else:
             self._stack.setCurrentWidget(self.view)
             self.view.show_picture(picture.image, picture.width, picture.height, picture.preview, picture.levels)
@@ -244,6 +267,7 @@ class CanvasPanel(QWidget):
             button.setVisible(usable and (not self._narrow or button is self._save))
         self._rework.setVisible(usable and self._vm.work.can("image") and not self._vm.from_work())
         self._vary.setVisible(usable and self._vm.can_vary())
+        self._tile.setVisible(usable and self._tiled is not None and not self._narrow)
         self._contrast.setVisible(usable and not self._narrow and not self._vm.from_work())
         self._show_review(usable)
         self.strip.show_entries(list(self._vm.strip()))
@@ -424,6 +448,12 @@ class CanvasPanel(QWidget):
             menu.addAction(icon("columns-2"), tr("Compare with the picture shown")).triggered.connect(
                 lambda: self.start_compare(result)
             )
+        if self.tools is not None:
+            menu.addSeparator()
+            for tool in self.tools.actions():
+                menu.addAction(icon(tool.icon), tool.words).triggered.connect(
+                    lambda _=False, kind=tool.kind: self.tool_wanted.emit(kind, result)
+                )
         menu.addSeparator()
         words = tr("Use these settings, words as they came out")
         came_out = ("type", words, lambda: self._vm.use_settings(result, True))

@@ -16,6 +16,8 @@ from ui.views.form_panel import FormPanel
 from ui.views.paint_overlay import PaintOverlay
 from ui.views.prompt_tools import PromptTools
 from ui.views.side_panel import SidePanel
+from ui.views.tiled_panel import TiledPanel
+from ui.views.tool_dialog import DescribedDialog, ToolDialog
 
 SIDE_FROM = 1120
 """Below this width the side panel folds by itself; asking for it brings it back all the same."""
@@ -31,6 +33,7 @@ class CreatePage(QWidget):
         self.form.rebuilt.connect(self.prompts.attach)
         self.canvas = CanvasPanel(workspace.canvas, workspace.compare, workspace.drop, workspace.thumbs)
         self.control = ControlWork(workspace.maps, PaintOverlay(self.canvas), self.form.form.services)
+        self.canvas.add_tiled(TiledPanel(workspace.texture))
         self.side = SidePanel(workspace.queue, workspace.held, workspace.recent)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._splitter.setHandleWidth(1)
@@ -55,9 +58,10 @@ class CreatePage(QWidget):
     def _connect(self) -> None:
         vm = self._workspace.canvas
         self.side.job_shown.connect(vm.show_job)
+        self.canvas.tools = self._workspace.tools
+        self.canvas.tool_wanted.connect(self.open_tool)
+        self._workspace.tools.described.connect(lambda said: DescribedDialog(self._workspace.tools, said, self).show())
         self.side.result_shown.connect(self._show_result)
-        for signal in (self.side.job_shown, self.side.result_shown):
-            signal.connect(lambda _: self.control.overlay.finish())
         for signal in (self.side.job_shown, self.side.result_shown):
             signal.connect(lambda _: self.control.overlay.finish())
         self.side.picture_menu_wanted.connect(self._picture_menu)
@@ -85,6 +89,17 @@ class CreatePage(QWidget):
             compare.choose(result)
         else:
             self._workspace.canvas.show_result(result)
+
+    def open_tool(self, kind: str, result: str) -> ToolDialog | None:
+        """Ask what the tool ``kind`` needs to know for the picture ``result``."""
+        found = self._workspace.core.library.get(result)
+        if found is None:
+            return None
+        dialog = ToolDialog(self._workspace.tools, kind, found, self.form.form.services, self)
+        dialog.get_wanted.connect(self.form.details_wanted)
+        dialog.browse_wanted.connect(self.form.browse_wanted)
+        dialog.show()
+        return dialog
 
     def _picture_menu(self, result: str, at: QPoint) -> None:
         self.canvas.picture_menu(result).exec(at)

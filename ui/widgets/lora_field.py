@@ -191,7 +191,11 @@ class AddonField(Field):
         value = self.value()
         self._combo.blockSignals(True)
         self._combo.clear()
-        self._combo.addItem(self._none, None)
+        if "upscaler" in self._kinds:  # there are ways that need no file
+            self._combo.addItem(tr("Lanczos"), "lanczos")
+            self._combo.addItem(tr("In latents"), "latent")
+        else:
+            self._combo.addItem(self._none, None)
         for row in self._services.addons(self._kinds):
             if row.fits:
                 self._combo.addItem(row.name, row.entry or row.id)
