@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ui.demo import DemoCore
-from ui.scenes_canvas import _some
+from ui.scenes_canvas import _settle, _some
 from ui.shell import MainWindow
 
 Play = Callable[[DemoCore, MainWindow], None]
@@ -45,10 +45,19 @@ def explore_sheet(core: DemoCore, window: MainWindow) -> None:
         core.produce(job)
 
 
+def tiled(core: DemoCore, window: MainWindow) -> None:
+    _some(core, window)
+    window.workspace.canvas.show_result("old3")
+    _settle(seconds=0.3)
+    window.create_page.canvas._tile.click()
+    _settle(seconds=0.3)
+
+
 SIZE = (1440, 900)
 SCENES: tuple[tuple[str, Play, tuple[int, int]], ...] = (
     ("help", help_page, SIZE),
     ("help-search", help_search, SIZE),
     ("explore", explore, SIZE),
     ("explore-sheet", explore_sheet, SIZE),
+    ("tiled", tiled, SIZE),
 )
