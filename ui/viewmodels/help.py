@@ -10,7 +10,7 @@ from app.help import START, Page
 OF_PAGE = {"create": START, "models": "models", "settings": "privacy"}
 """Where F1 leads from each page of the window."""
 
-OF_GROUP = {"refine": "bigger"}
+OF_GROUP = {"refine": "upscaling"}
 """The page about a part of the form where it is not called as the part is."""
 
 
