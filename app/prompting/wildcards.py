@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.files import write_atomically
+from app.files import is_text, write_atomically
 from app.prompting.expand import PromptError, Value
 
 TYPES = (".txt", ".yaml", ".yml", ".json")
@@ -191,8 +191,9 @@ def _paths(root: Path) -> list[Path]:
     """Files of wildcards under ``root``; links to folders are not followed, they may go round in circles."""
     found = []
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(folder, name) for name in sorted(files) if name.lower().endswith(TYPES) and name[0] != "."]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and is_text(name))
+        named = [name for name in sorted(files) if name.lower().endswith(TYPES) and name[0] != "." and is_text(name)]
+        found += [Path(folder, name) for name in named]
         if len(found) > 20_000:
             break
     return found

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from app.states import JobState
 from models import recipe
 from models.errors import InvalidInputError
 from tests.integration.conftest import Studio
@@ -108,3 +110,42 @@ def test_a_wildcard_that_calls_itself_is_refused_before_anything_is_queued(studi
         there.core.queue.submit("fake", {"prompt": "__one__"}, 2)
     assert "calls itself" in caught.value.info.problems[0].sentence
     assert there.core.queue.jobs() == []
+
+
+def test_a_lora_in_the_words_is_the_one_in_the_list(studio: Callable[..., Studio], tmp_path: Path) -> None:
+    lora = _lora(tmp_path / "strange.safetensors")
+    there = studio()
+
+    def made(prompt: str, **inputs: Any) -> tuple[bytes, dict[str, Any]]:
+        job = there.finish(there.core.queue.submit("pocket", {"prompt": prompt, "seed": 1, "steps": 2, **inputs}))
+        assert job.state is JobState.SUCCEEDED, job.error
+        result = there.core.library.get(job.results[0])
+        assert result is not None
+        return Image.open(result.path).convert("RGB").tobytes(), result.recipe
+
+    words, about = made(f"red apple <lora:{lora}:0.7>")
+    listed, _ = made("red apple", loras=[{"name": str(lora), "weight": 0.7}])
+    plain, _ = made("red apple")
+    assert words == listed
+    assert words != plain
+    assert about["inputs"]["prompt"] == "red apple"
+    assert about["template"]["prompt"].endswith(":0.7>")
+    with pytest.raises(InvalidInputError) as caught:
+        there.core.queue.submit("pocket", {"prompt": "red apple <lora:nowhere:0.7>"})
+    assert "nowhere" in caught.value.info.problems[0].sentence
+
+
+def _lora(path: Path) -> Path:
+    """Random, strong, and of the embedded model's shape."""
+    sys.path.insert(0, str(ROOT / "tests" / "torch"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import diffusers
+            import tiny_loras as make
+
+            pipe = diffusers.StableDiffusionPipeline.from_pretrained(ROOT / "assets" / "pocket", safety_checker=None)
+            make.as_lokr(pipe.unet, path, size=0.4)
+    finally:
+        sys.path.remove(str(ROOT / "tests" / "torch"))
+    return path

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tiny
 import transformers
 
 from app.prompting.tokens import gauge
-from tests.torch import tiny
 
 POCKET = Path(__file__).parents[2] / "assets" / "pocket"
 TEXTS = ["a red cat", "It's 12 o'clock, naïve   Café!", "(red:1.2) apple, [blue]", "", "ありがとう 🙂"]

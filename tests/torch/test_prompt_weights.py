@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 import torch
 from PIL import Image, ImageChops
+from tiny_runs import Ear, Loaded
 
 from models.runners.diffusion import words
-from tests.torch import tiny
-from tests.torch.tiny_runs import Ear, Loaded
 
 POCKET = Path(__file__).parents[2] / "assets" / "pocket"
 
