@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app import addons
 from app.messages import words
 from app.weights import AddOn
-from models.families import family_title
+from models.families import ANY, family_title
 from ui.i18n import file_size, tr
 from ui.viewmodels.ports import EntryPort
 
@@ -52,6 +52,7 @@ def _view(addon: AddOn, entry: EntryPort | None) -> AddonView:
 def _why_not(addon: AddOn, entry: EntryPort | None) -> str:
     if addon.problem is not None:
         return words(addon.problem).sentence
-    if entry is not None and not addons.fits(addon, entry.family):
+    strange = entry is not None and not entry.family and addon.family not in ("", ANY)
+    if strange or (entry is not None and not addons.fits(addon, entry.family)):
         return tr("Made for {family}", family=family_title(addon.family))
     return ""
