@@ -41,8 +41,10 @@ def inputs_for(recipe: Mapping[str, Any], schema: BoxSchema, loras: Sequence[str
         values.pop("true_cfg_scale", None)
     if "clip_skip" in values and values["clip_skip"] in (0, 1) and "clip_skip" not in schema:
         values.pop("clip_skip")
+    said = _sized(values, schema)
     inputs: dict[str, Any] = {}
     notes = [str(note) for note in recipe.get("unmapped") or () if isinstance(note, str)]
+    notes += [said] if said else []
     for name, value in values.items():
         title = _TITLES.get(name, f"“{name}”")
         if name not in schema:
@@ -56,6 +58,23 @@ def inputs_for(recipe: Mapping[str, Any], schema: BoxSchema, loras: Sequence[str
             inputs[name] = fitted
         notes += [note] if note else []
     return Applied(inputs, tuple(dict.fromkeys(notes)))
+
+
+def _sized(values: dict[str, Any], schema: BoxSchema) -> str:
+    """Bring a size the model cannot make to one of the same shape that it can, in ``values``; what was done."""
+    sides = [values.get("width"), values.get("height")]
+    whole = [side for side in sides if isinstance(side, int) and not isinstance(side, bool) and 0 < side <= 100_000]
+    if len(whole) < 2 or "width" not in schema or "height" not in schema:
+        return ""
+    specs = (schema["width"], schema["height"])
+    most = min((spec.about.le or side) / side for spec, side in zip(specs, whole, strict=True))
+    least = max((spec.about.ge or side) / side for spec, side in zip(specs, whole, strict=True))
+    factor = most if most < 1 else least if least > 1 else 1.0
+    fitted = [_fit_number(spec, side * factor, "")[0] for spec, side in zip(specs, whole, strict=True)]
+    if fitted == whole:
+        return ""
+    values["width"], values["height"] = fitted
+    return f"The size {whole[0]} x {whole[1]} became {fitted[0]} x {fitted[1]}, which this model can make."
 
 
 def _here(value: Any, names: Sequence[str], notes: list[str]) -> list[Any]:

@@ -48,8 +48,8 @@ def test_all_that_fits_is_taken_and_the_schema_accepts_it() -> None:
 
 def test_what_is_out_of_range_becomes_the_nearest_and_is_said() -> None:
     applied = metadata.inputs_for(recipe(prompt=json.dumps(written.COMFY_FLUX)), SCHEMA)
-    assert (applied.inputs["width"], applied.inputs["height"]) == (1024, 1024)
-    assert "Height: 1536 became 1024, what this model can do." in applied.notes
+    assert (applied.inputs["width"], applied.inputs["height"]) == (704, 1024)  # of the same shape, nearly
+    assert "The size 1024 x 1536 became 704 x 1024, which this model can make." in applied.notes
     assert "seed" not in applied.inputs  # longer than ours
     assert any("219670278747233" in note for note in applied.notes)
 
