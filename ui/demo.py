@@ -27,6 +27,7 @@ from models.catalog.entry import CatalogEntry
 from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.inputs import MISSING, Input, InputSpec, Kind
 from models.planning import Backend, DeviceFacts
+from models.seamless import CHOICES
 from ui.demo_pictures import encoded, landscape, noisy
 from ui.demo_weights import DemoWeights
 
@@ -67,6 +68,7 @@ def full_schema() -> BoxSchema:
             ),
             InputSpec("clip_skip", Kind.INTEGER, 0, Input("Skip layers", "CLIP skip.", 0, 4, advanced=True)),
             InputSpec("tiling", Kind.BOOLEAN, False, Input("Seamless", "Edges meet when tiled.", advanced=True)),
+            InputSpec("seamless", Kind.CHOICE, "none", Input("Edges that meet", choices=CHOICES, group="texture")),
             *canvas_specs()[3:],
         )
     )

@@ -195,10 +195,15 @@ class CanvasPanel(QWidget):
         """Where finished pictures are shown laid beside themselves (T)."""
         self._tiled = panel
         self._stack.addWidget(panel)
-        self._tile.toggled.connect(lambda _: self._picture_changed())
+        self._tile.toggled.connect(self._tile_toggled)
         key = QShortcut(QKeySequence("T"), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         key.activated.connect(self._tile.toggle)
         self._info_changed()
+
+    def _tile_toggled(self, on: bool) -> None:
+        self._picture_changed()
+        view = self._tiled.view if on and self._tiled is not None else self.view
+        view.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def start_compare(self, other: str = "") -> None:
         """The shown result with what it was made from, or with the result ``other``."""
