@@ -20,10 +20,12 @@ from models import adapters, items, maps
 from models.card import AddonRef
 from models.errors import InvalidInputError, Problem
 from models.families import ANY, family_title
-from models.inputs import InputSpec
+from models.inputs import InputSpec, Kind
 from models.recognise import FileKind
 
 EMBEDDINGS = "embeddings"
+ENCODERS = ("text-encoder", "image-encoder")
+"""Kinds of add-on that may look at pictures: CLIP's repositories hold both of its halves."""
 
 
 def resolve(
@@ -53,7 +55,8 @@ def resolve(
 def helpers(
     specs: Sequence[InputSpec], values: Mapping[str, Any], addons: Callable[[], Sequence[AddOn]]
 ) -> dict[str, AddonRef]:
-    """The models that the preprocessors in ``values`` need (``models.maps``), by their ids.
+    """The models that the preprocessors in ``values`` need (``models.maps``), and encoders that may look at pictures
+    for IP-Adapters, by their ids.
 
     Raises:
         InvalidInputError: none of a kind that is needed is here.
@@ -70,6 +73,8 @@ def helpers(
             found |= able
             if not any(each.kind in known.roles for each in able.values()):
                 problems.append(Problem(name, preprocessor, maps.missing(preprocessor)))
+    if any(spec.kind is Kind.ADAPTERS and values.get(spec.name) for spec in specs):
+        found |= {addon.id: ref(addon) for addon in addons() if addon.kind in ENCODERS and addon.problem is None}
     if problems:
         raise InvalidInputError(*problems)
     return found
@@ -102,7 +107,8 @@ def find(
             if way(addon).casefold() == wanted:
                 return addon
     path = Path(name).expanduser()
-    return look(path.absolute()) if path.is_file() else None
+    there = path.is_file() or (path / "config.json").is_file()
+    return look(path.absolute()) if there else None
 
 
 def why_not(entry: ModelEntry, spec: InputSpec, name: str, addon: AddOn | None, addons: Iterable[AddOn] = ()) -> str:
