@@ -170,7 +170,11 @@ class Models:
         return helpers | addons.resolve(entry, values, self.addons(), self.addon_file)
 
     def addon_file(self, path: Path) -> AddOn | None:
-        """What a weight file that is not on the list is; None where it is nothing that models are used with."""
+        """What a weight file, or a helper's folder, that is not on the list is; None where it is nothing that models are
+        used with."""
+        if path.is_dir():
+            kind = tools.kind_of_folder(path)
+            return AddOn(str(path), path.name, kind, str(path)) if kind else None
         return self._file_judge().file(path, StoredKind.FILE).addon
 
     def thing(self, key: str) -> Thing | None:
@@ -266,10 +270,9 @@ class Models:
     def _tool(self, name: str) -> ModelEntry | None:
         """An add-on that is run by itself, by any of its names."""
         addon = addons.find(name, self.addons(), tuple(tools.TOOLS), self.addon_file)
-        if addon is None:
-            folder = Path(name).expanduser()
-            kind = tools.kind_of_folder(folder) if folder.is_dir() else ""
-            addon = AddOn(str(folder), folder.name, kind, str(folder)) if kind else None
+        folder = Path(name).expanduser()
+        if addon is None and folder.is_dir():
+            addon = self.addon_file(folder.absolute())
         return self._as_tool(addon) if addon is not None else None
 
     def _as_tool(self, addon: AddOn) -> ModelEntry | None:

@@ -111,4 +111,7 @@ def kind_of_folder(folder: Path) -> str:
         classes = config.get("architectures") or []
     except (OSError, ValueError, AttributeError):
         return ""
-    return "caption" if any(isinstance(each, str) and _CAPTIONERS.search(each) for each in classes) else ""
+    names = [each for each in classes if isinstance(each, str)] if isinstance(classes, list) else []
+    if any(each.endswith("ForObjectDetection") for each in names):
+        return "detection"
+    return "caption" if any(_CAPTIONERS.search(each) for each in names) else ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,3 +164,44 @@ def test_a_killed_worker_goes_on_with_the_second_pass(atelier: Atelier) -> None:
     done = atelier.finish(job)
     assert done.state is JobState.SUCCEEDED, done.error
     assert np.abs(atelier.pictures(done)[0] - whole).max() <= 2
+
+
+def test_cut_outs_and_captions_through_the_worker(atelier: Atelier, photo: Path, tmp_path: Path) -> None:
+    helpers = load_helpers()
+    helpers.onnx(tmp_path / "cutter" / "onnx" / "model.onnx")
+    out = command("cutout", str(photo), "--model", str(tmp_path / "cutter"), "--out", str(tmp_path / "cut.png"))
+    assert out.returncode == 0, out.stderr
+    with Image.open(tmp_path / "cut.png") as made:
+        assert made.mode == "RGBA"
+        alpha = np.asarray(made.getchannel("A"))
+    assert alpha[48, 48] > 240
+    assert alpha[2, 2] < 15
+    found = recipe.read(tmp_path / "cut.png")
+    assert found is not None
+    assert found["pictures"]["image"]["path"] == str(photo)
+    helpers.blip(tmp_path / "blip")
+    out = command("describe", str(photo), "--model", str(tmp_path / "blip"), "--json")
+    assert out.returncode == 0, out.stderr
+    told = json.loads(out.stdout.splitlines()[-1])
+    assert told["text"]
+    assert told["outputs"] == []
+
+
+def test_a_detector_by_its_path_refines_a_picture(atelier: Atelier, photo: Path, tmp_path: Path) -> None:
+    load_helpers().yolos(tmp_path / "yolos")
+    job = atelier.make(image=str(photo), strength=0, detail_model=str(tmp_path / "yolos"), detail_what="")
+    assert job.state is JobState.SUCCEEDED, job.error
+    found = recipe.read(atelier.path(job))
+    assert found is not None
+    assert isinstance(found["details"], list)
+    if not found["details"]:
+        assert "nothing_found" in atelier.notices(job)
+
+
+def load_helpers() -> Any:
+    """The makers of tiny models of the tests beside the torch ones."""
+    sys.path.insert(0, str(ROOT / "tests" / "torch"))
+    try:
+        return importlib.import_module("tiny_helpers")
+    finally:
+        sys.path.pop(0)
