@@ -72,12 +72,14 @@ class PaintOverlay(QFrame):
             BLACK: self._ink(tr("Black"), BLACK, "K"),
             ORIGINAL: self._ink(tr("As it was"), ORIGINAL, "E"),
         }
+        self._size_words = label(tr("Size"), "secondary", "soft")
         self._size = Slider()
         self._size.setObjectName("paint.size")
         self._size.setAccessibleName(tr("Brush size"))
         self._size.setToolTip(tr("Brush size  ([ and ])"))
         self._size.setRange(1, LARGEST)
-        self._size.setFixedWidth(110)
+        self._size.setMinimumWidth(60)
+        self._size.setMaximumWidth(110)
         self._fill = Button(tr("Fill"), "quiet", "paint-bucket")
         self._fill.setObjectName("paint.fill")
         self._fill.setAccessibleName(tr("Fill a part"))
@@ -92,8 +94,8 @@ class PaintOverlay(QFrame):
         self._done = Button(tr("Done"), "accent")
         self._done.setObjectName("paint.done")
         self._done.setAccessibleName(tr("Done painting"))
-        line = row(self._title, spacing=6)
-        for part in (*self._ink_buttons.values(), label(tr("Size"), "secondary", "soft"), self._size, self._fill):
+        line = self._line = row(self._title, spacing=6)
+        for part in (*self._ink_buttons.values(), self._size_words, self._size, self._fill):
             line.addWidget(part)
         for part in (self.undo_button, self._cancel, self._done):
             line.addWidget(part)
@@ -286,6 +288,13 @@ class PaintOverlay(QFrame):
         if over is None:
             return
         self.setGeometry(over.rect())
+        for part in (self._title, self._size_words):
+            part.show()
+        for part in (self._title, self._size_words):  # what is only said goes first where there is no room
+            self._line.invalidate()
+            if self._line.sizeHint().width() > self.width() - 16:
+                part.hide()
+        self._line.invalidate()
         wide = min(self.bar.sizeHint().width(), self.width() - 16)
         high = self.bar.sizeHint().height()
         self.bar.setGeometry((self.width() - wide) // 2, self.height() - high - tokens.PANEL_PAD, wide, high)

@@ -52,7 +52,7 @@ class ControlCard(AdapterCard):
     """
 
     def __init__(self, name: str, draft: dict[str, Any], what: str, kinds: tuple[str, ...]) -> None:
-        super().__init__(name, draft, what, tr("Drop the picture to follow"))
+        super().__init__(name, draft, what, tr("Drop a picture"))
         self.kinds = kinds
         self._busy = False
         choices = [(one.name, tr(one.title)) for one in maps.PREPROCESSORS.values()]
