@@ -98,6 +98,7 @@ class CreatePage(QWidget):
         dialog = ToolDialog(self._workspace.tools, kind, found, self.form.form.services, self)
         dialog.get_wanted.connect(self.form.details_wanted)
         dialog.browse_wanted.connect(self.form.browse_wanted)
+        dialog.form.help_wanted.connect(self.form.form.help_wanted)
         dialog.show()
         return dialog
 
