@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import canvas_engine, canvas_ui, engine, grids, library, upscaling, weights, window
+from tests.bench import canvas_engine, canvas_ui, engine, grids, library, upscaling, loras, weights, window
 from tests.bench.measure import Measure
 
 
@@ -25,6 +25,7 @@ def main() -> int:
         *library.measure(few),
         *engine.measure(options.rounds),
         *canvas_engine.measure(options.rounds),
+        *loras.measure(few),
         *grids.measure(few),
         *upscaling.measure(),
     ]
