@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import canvas_engine, canvas_ui, engine, grids, library, upscaling, loras, weights, window
+from tests.bench import canvas_engine, canvas_ui, engine, grids, library, loras, upscaling, weights, window
 from tests.bench.measure import Measure
 
 
