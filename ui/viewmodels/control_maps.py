@@ -136,8 +136,8 @@ class MapsVM(QObject):
     # areas
 
     def ground(self) -> QImage:
-        """What areas are painted on: the picture that is worked on, with its new edges, or an empty one of the form's
-        size; no side longer than ``AREA_SIDE``."""
+        """What areas are painted on: the picture that is worked on, with its new edges; else the result that is looked
+        at, where it has the form's shape, or an empty picture. No side is longer than ``AREA_SIDE``."""
         work = self._canvas.work
         size = self._whole()
         ground = QImage(size, QImage.Format.Format_RGB32)
@@ -150,6 +150,11 @@ class MapsVM(QObject):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             best = min((work.opened.image, *work.opened.levels), key=lambda image: abs(image.width() - size.width()))
             painter.drawImage(QRectF(left * scale, top * scale, width * scale, height * scale), best)
+            painter.end()
+        elif (seen := self._canvas.picture()) is not None and seen.image is not None and _alike(seen.image, size):
+            painter = QPainter(ground)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(ground.rect(), seen.image)
             painter.end()
         return ground
 
@@ -176,3 +181,8 @@ class MapsVM(QObject):
             return image.scaled(size, *ways).convertToFormat(QImage.Format.Format_Grayscale8)
 
         self._later.run(read, then, self._failed)
+
+
+def _alike(image: QImage, size: QSize) -> bool:
+    """Whether a picture has this shape, whatever its size."""
+    return abs(image.width() * size.height() - image.height() * size.width()) <= max(image.width(), image.height())
