@@ -13,6 +13,7 @@ from app.states import JobState
 from tests.gui.helpers import find
 from ui.scenes_tools import stock
 from ui.viewmodels.tools import CUTOUT, DESCRIBE, DETAILS, FINER, UPSCALE
+from ui.viewmodels.words import named
 from ui.views.tool_dialog import DescribedDialog, ToolDialog
 
 
@@ -53,6 +54,7 @@ def test_upscaling_queues_the_picture_with_what_was_asked(core, page, qtbot) -> 
     job = job_of(core)
     assert (job.model, job.inputs["scale"]) == ("realesrgan", 3.0)
     assert job.inputs["image"] == core.library.get("fox").path
+    assert named(job) == "Upscaled: a fox"
 
 
 def test_the_model_enlarges_with_the_words_of_the_picture(core, page, qtbot) -> None:

@@ -21,7 +21,7 @@ from ui.i18n import tr
 from ui.viewmodels.create import CreateVM
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.reworking import inputs_of
-from ui.viewmodels.words import error_view
+from ui.viewmodels.words import error_view, named
 
 UPSCALE, FINER, DETAILS, CUTOUT, DESCRIBE = "upscale", "finer", "details", "cutout", "describe"
 
@@ -175,7 +175,8 @@ class ToolsVM(QObject):
         if kind == DETAILS:
             inputs |= {"strength": 0.0}
         try:
-            job = self._core.queue.submit(tool, inputs)
+            about = {"of": named(result)} if named(result) else {}
+            job = self._core.queue.submit(tool, inputs, about=about)
         except InvalidInputError as error:
             return {problem.name: tr(problem.sentence) for problem in error.info.problems}
         except AtelierError as error:

@@ -20,7 +20,15 @@ def named(what: Job | Result) -> str:
         return words_of
     inputs = what.inputs if isinstance(what, Job) else what.recipe.get("inputs")
     image = inputs.get("image") if isinstance(inputs, dict) else None
-    return tr("Like {name}", name=Path(str(image)).name) if image else ""
+    if not image or not isinstance(inputs, dict):
+        return ""
+    about = what.about if isinstance(what, Job) else what.recipe
+    pattern = next((words for own, words in _TOOLS if own in inputs), "Like {name}")
+    return tr(pattern, name=str(about.get("of") or Path(str(image)).name))
+
+
+_TOOLS = (("longest_side", "Upscaled: {name}"), ("edge", "Cut out: {name}"), ("question", "Described: {name}"))
+"""Tools for one picture by an input only they have, and what their jobs are called."""
 
 
 @dataclass(frozen=True)
