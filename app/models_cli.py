@@ -150,8 +150,11 @@ def list_models(shop: Shop, options: argparse.Namespace) -> int:
 
 
 def _list_installed(shop: Shop, options: argparse.Namespace) -> int:
-    entries = shop.core.models.entries()
-    addons = shop.core.models.addons()
+    entries = list(shop.core.models.entries())
+    addons = [addon for addon in shop.core.models.addons() if options.task in (None, "", addon.kind)]
+    if options.task:  # models have their task in the catalog, add-ons say their own kind
+        fitting = {offer.model_id for offer in shop.core.offers.all() if _wanted(offer, options)}
+        entries = [entry for entry in entries if entry.card.id in fitting]
     if options.json:
         for found in (*map(view.entry_json, entries), *map(view.addon_json, addons)):
             print_json(found)
