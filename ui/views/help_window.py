@@ -41,6 +41,8 @@ class HelpWindow(QDialog):
         self.list = QListWidget()
         self.list.setObjectName("help.list")
         self.list.setAccessibleName(tr("Pages"))
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         mark(self.list, kind="pages")
         self._nothing = label(tr("No page has these words."), "secondary", "soft", wrap=True)
         self._keys = Button(tr("Shortcuts"), "quiet", "keyboard")
