@@ -170,8 +170,7 @@ class Models:
         return helpers | addons.resolve(entry, values, self.addons(), self.addon_file)
 
     def addon_file(self, path: Path) -> AddOn | None:
-        """What a weight file, or a helper's folder, that is not on the list is; None where it is nothing that models are
-        used with."""
+        """What a weight file, or a helper's folder, not on the list is; None where models have no use for one."""
         if path.is_dir():
             kind = tools.kind_of_folder(path)
             return AddOn(str(path), path.name, kind, str(path)) if kind else None

@@ -22,6 +22,10 @@ MaskFile = NewType("MaskFile", str)
 
 MAX_SEED = 2**32 - 1
 
+LANCZOS, LATENT = "lanczos", "latent"
+WITHOUT_FILE = (LANCZOS, LATENT)
+"""Names in inputs of add-ons that stand for no file: enlarging by resampling pixels, or latents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Size:

@@ -15,8 +15,7 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 
-from models.inputs import InputSpec, Kind
-from models.refine import WITHOUT_FILE
+from models.inputs import WITHOUT_FILE, InputSpec, Kind
 
 MAX_ITEMS = 16
 """So many items a list may have."""

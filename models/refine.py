@@ -10,12 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models.inputs import Input, InputSpec, Kind
+from models.inputs import LANCZOS, Input, InputSpec, Kind
 from models.ways import Taking, Way
-
-LANCZOS, LATENT = "lanczos", "latent"
-WITHOUT_FILE = (LANCZOS, LATENT)
-"""Ways to enlarge that are no add-on: by resampling pixels, or latents."""
 
 GROUP = "refine"
 _MOST = 4.0

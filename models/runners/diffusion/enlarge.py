@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from models import pictures, refine
+from models import pictures
 from models.canvas import Frame, effective_strength
 from models.errors import InvalidInputError, Problem
-from models.inputs import Size
+from models.inputs import LANCZOS, LATENT, Size
 from models.runners import tiles
 from models.runners.diffusion import easel
 from models.runners.diffusion.hires import upscaled
@@ -34,8 +34,8 @@ def in_tiles(passes: Passes, picture: Image.Image) -> Image.Image:
         sentence = f"The picture would have {size[0]:,} × {size[1]:,} pixels, which is more than can be opened."
         raise InvalidInputError(Problem("enlarge", str(factor), sentence))
     passes.report.stage("running")
-    way = str(inputs.get("hires_upscaler") or refine.LANCZOS)
-    way = refine.LANCZOS if way == refine.LATENT else way
+    way = str(inputs.get("hires_upscaler") or LANCZOS)
+    way = LANCZOS if way == LATENT else way
     large = upscaled(passes, picture, size, way)
     alpha = large.getchannel("A") if large.mode == "RGBA" else None
     if strength > 0:

@@ -13,7 +13,7 @@ from models import refine, sizes
 from models.canvas import Frame
 from models.card import ModelRef
 from models.errors import InvalidInputError, Problem
-from models.inputs import Size
+from models.inputs import LANCZOS, LATENT, Size
 from models.planning import Plan
 from models.runners.diffusion import easel
 from models.runners.diffusion.encode import denoised
@@ -35,9 +35,9 @@ def second(passes: Passes) -> Image.Image:
     first, (asked, taken) = int(inputs.get("steps") or 1), refine.second_steps(inputs)
     passes.expect(first + taken)
     small, latents = passes.one(first)
-    way = str(inputs.get("hires_upscaler") or refine.LANCZOS)
+    way = str(inputs.get("hires_upscaler") or LANCZOS)
     given = None
-    if way == refine.LATENT and latents is not None:
+    if way == LATENT and latents is not None:
         given = _resized(passes, latents, (small.width, small.height), (width, height))
         large = small.resize((width, height), Image.Resampling.BICUBIC)
     else:
