@@ -19,7 +19,7 @@ STRONGER = 1.1
 MOST = 10.0
 """Weights are held between -MOST and MOST; beyond that there is only noise."""
 
-WEIGHED = re.compile(r"(StableDiffusion(?!3)|LatentConsistencyModel)")
+WEIGHED = re.compile(r"(StableDiffusion(?!3|InstructPix2Pix)|LatentConsistencyModel)")
 """Pipeline classes whose words go through CLIP text encoders token by token."""
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"

@@ -156,7 +156,7 @@ def test_a_rescue_in_float32_that_fails_is_undone(
     model = half(folder_of, tmp_path, placement)
     before = {name: tensor.clone() for name, tensor in tensors(model).items()}
     assert {tensor.dtype for tensor in before.values() if tensor.is_floating_point()} == {torch.float16, torch.float32}
-    memory = model.runner.memory = weight_bytes(model.pipe)
+    memory = model.runner._weights = weight_bytes(model.pipe)
     with monkeypatch.context() as patched:
         break_rescue(model, patched, failure)
         ear = Ear()
@@ -177,7 +177,7 @@ def test_a_rescue_with_no_room_for_the_weights_is_undone(
     folder_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = half(folder_of, tmp_path)
-    memory = model.runner.memory = weight_bytes(model.pipe)
+    memory = model.runner._weights = weight_bytes(model.pipe)
 
     def no_room(**_: Any) -> None:
         raise MemoryError

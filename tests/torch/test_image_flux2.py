@@ -195,7 +195,7 @@ def test_what_is_looked_at_is_planned_for(klein: Loaded, picture: Path, mask: Pa
     assert words == 64 * 64
     assert edited == masked == 2 * words
     both = {**asked, "image": str(picture), "reference_1": str(other), "reference_3": str(other)}
-    space = klein.runner._space
+    space = klein.runner.space
     shown = canvas.within(Size(400, 100), space, 1.0)
     assert planned_pixels(folder, both) == edited + 2 * shown.width * shown.height
     needed = [DiffusionKind().plans(klein.ref, FACTS, pixels)[0].needed_bytes for pixels in (words, edited)]

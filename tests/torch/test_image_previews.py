@@ -61,7 +61,7 @@ def test_only_the_masked_area_and_new_edges_are_seen_in_their_place(
 def test_a_picture_that_is_made_anew_is_seen_alone(sd: Loaded, keep: Path, files: dict[str, str]) -> None:
     ear = Ear()
     sd.run(keep, ear=ear, image=files["image"], strength=0.8)
-    job = easel.set_up({"image": files["image"]}, sd.runner._space, 1, Taking(Way.WRAPPER, most=1))
+    job = easel.set_up({"image": files["image"]}, sd.runner.space, 1, Taking(Way.WRAPPER, most=1))
     assert glimpse(job) is None
     assert ear.shown[-1][1:3] == (SIDE, SIDE)
 
@@ -73,7 +73,7 @@ def test_a_small_part_of_a_large_picture_is_large_enough_to_be_seen(tmp_path: Pa
     mask.save(tmp_path / "mask.png")
     files = {"image": str(tmp_path / "large.png"), "mask": str(tmp_path / "mask.png")}
     inputs = {**files, "only_masked": True, "mask_padding": 40}
-    found = glimpse(easel.set_up(inputs, sd.runner._space, 1, Taking(Way.WRAPPER, most=1)))
+    found = glimpse(easel.set_up(inputs, sd.runner.space, 1, Taking(Way.WRAPPER, most=1)))
     assert found is not None
     assert max(found.ground.size) == 384
     whole = found.of(Image.new("RGB", (40, 40), (250, 250, 250)))

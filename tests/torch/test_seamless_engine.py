@@ -133,14 +133,14 @@ def test_what_a_transformer_ties_to_places_is_spread(
 
 
 @pytest.mark.parametrize("family", CONVOLUTIONAL)
-def test_the_denoiser_moves_with_the_picture(loaded: Callable[[str], Loaded], family: str) -> None:
+def test_the_denoiser_moves_with_the_picture(loaded: Callable[[str], Loaded], family: str, tmp_path: Path) -> None:
     """A UNet with circular convolutions does not know where the picture begins: moved latents give the moved answer."""
     model = loaded(family)
     unet = model.pipe.unet
     seen: list[tuple[tuple, dict]] = []
     handle = unet.register_forward_pre_hook(lambda _, args, kwargs: seen.append((args, kwargs)), with_kwargs=True)
     try:
-        model.run(Path("unused"), 1, steps=1)
+        model.run(tmp_path / "latents", 1, steps=1)
     finally:
         handle.remove()
     (latents, *rest), options = seen[0]

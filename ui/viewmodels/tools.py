@@ -39,6 +39,9 @@ _ASKED = {
 }
 _PRESET: dict[str, dict[str, Any]] = {FINER: {"enlarge": 2.0, "strength": 0.3}}
 
+Made = Result
+"""A finished picture, as views hand it on."""
+
 
 @dataclass(frozen=True)
 class Action:

@@ -8,9 +8,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
-from app.jobs import Result
 from ui.i18n import tr
-from ui.viewmodels.tools import ROLES, Described, ToolsVM
+from ui.viewmodels.tools import ROLES, Described, Made, ToolsVM
 from ui.views.models_dialogs import AskDialog
 from ui.widgets.controls import Combo, divider, label, row
 from ui.widgets.fields import Services
@@ -25,7 +24,7 @@ class ToolDialog(AskDialog):
     get_wanted = Signal(str)
     browse_wanted = Signal(str)
 
-    def __init__(self, vm: ToolsVM, kind: str, result: Result, services: Services, parent: QWidget) -> None:
+    def __init__(self, vm: ToolsVM, kind: str, result: Made, services: Services, parent: QWidget) -> None:
         super().__init__("tool.dialog", vm.title(kind), vm.icon(kind), parent)
         self._vm, self._kind, self._result = vm, kind, result
         self._values: dict[str, Any] = {}

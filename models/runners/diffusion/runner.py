@@ -175,6 +175,7 @@ class DiffusionRunner:
         self._pipe = None
         self._colours = None
         self._beside.clear()
+        self._adapters, self._vaes = adapters.Adapters(None), vaes.Vaes(None)  # those there were hold on to it
         devices.release(self._plan.device)
 
     # -- denoising
@@ -201,9 +202,7 @@ class DiffusionRunner:
             stack.enter_context(self._decoder_in_place(job))
             stack.enter_context(steered(self._pipe, scheduler, steps, self._start(job), _variation(job)))
             stack.enter_context(words.weighed(self._pipe))
-            stack.enter_context(
-                seamless.tiling(self._pipe, self._row, _across(job), self._grid(job), job.seed, steps)
-            )
+            stack.enter_context(seamless.tiling(self._pipe, self._row, _across(job), self._grid(job), job.seed, steps))
             stack.enter_context(
                 job.extras.acting(self._pipe, self._info, self._denoiser(), scheduler, self._plan, job.report)
             )

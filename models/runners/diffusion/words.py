@@ -126,7 +126,8 @@ def weighed(pipe: Any) -> Iterator[None]:
 
 def understands(pipe: Any) -> bool:
     """Whether brackets mean something to this pipeline."""
-    if not prompts.weighs(type(pipe).__name__) or not hasattr(pipe, "maybe_convert_prompt"):
+    needed = ("maybe_convert_prompt", "encode_prompt")
+    if not prompts.weighs(type(pipe).__name__) or not all(hasattr(pipe, name) for name in needed):
         return False
     models = [model for name in ("text_encoder", "text_encoder_2") if (model := getattr(pipe, name, None)) is not None]
     return bool(models) and all(type(model).__name__ in _CLIP for model in models)
