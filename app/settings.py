@@ -11,10 +11,10 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from app.files import write_atomically
@@ -22,34 +22,50 @@ from app.files import write_atomically
 log = logging.getLogger(__name__)
 
 
-class Settings(BaseModel):
-    """All settings with their defaults. Frozen: ``SettingsStore.change`` makes the next value."""
+class Settings(msgspec.Struct, frozen=True):
+    """All settings with their defaults. Frozen: ``SettingsStore.change`` makes the next value.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Checked by msgspec, not pydantic: this is read before the window opens, and pydantic takes its time to import.
+    """
 
-    theme: Literal["system", "light", "dark"] = Field("system", description="Light, dark, or as the system is.")
-    canvas: Literal["neutral", "black", "white"] = Field("neutral", description="The colour behind pictures.")
-    model: str = Field("pocket", description="The model chosen last.")
-    device: str = Field("auto", description="Where models run: auto, cpu, cuda:0, mps, xpu:0.")
-    previews: bool = Field(True, description="Show the picture while it forms.")
-    preload: bool = Field(True, description="Load the chosen model before the first Generate.")
-    offline: bool = Field(False, description="Never use the network.")
-    pictures_folder: str = Field("", description="Where pictures are kept; empty: the usual place.")
-    model_folders: tuple[str, ...] = Field((), description="Folders with models in diffusers layout.")
-    model_files: tuple[str, ...] = Field((), description="Single model files used where they lie.")
-    sources: tuple[str, ...] = Field((), description="Folders of other apps (ComfyUI, A1111, Forge, InvokeAI).")
-    models_cache: str = Field(
-        "", description="Where downloads are kept; empty: the hub's own cache, shared with others."
-    )
-    hub_endpoint: str = Field("", description="Address of a mirror of the model hub; empty: the hub itself.")
-    downloads_at_once: int = Field(2, ge=1, le=8, description="How many models are downloaded at the same time.")
-    engine_python: str = Field("", description="The interpreter that runs the engine; empty: this one.")
-    worker_memory_gb: float = Field(
-        0, ge=0, le=4096, description="Memory for loaded models; 0: chosen for this machine."
-    )
-    private_exports: bool = Field(True, description="Leave out what tells of this computer when pictures are exported.")
-    export_name: str = Field("{date}-{prompt}-{seed}", description="How exported pictures are called.")
-    reduced_motion: bool = Field(False, description="No animations.")
+    theme: Literal["system", "light", "dark"] = "system"
+    """Light, dark, or as the system is."""
+    canvas: Literal["neutral", "black", "white"] = "neutral"
+    """The colour behind pictures."""
+    model: str = "pocket"
+    """The model chosen last."""
+    device: str = "auto"
+    """Where models run: auto, cpu, cuda:0, mps, xpu:0."""
+    previews: bool = True
+    """Show the picture while it forms."""
+    preload: bool = True
+    """Load the chosen model before the first Generate."""
+    offline: bool = False
+    """Never use the network."""
+    pictures_folder: str = ""
+    """Where pictures are kept; empty: the usual place."""
+    model_folders: tuple[str, ...] = ()
+    """Folders with models in diffusers layout."""
+    model_files: tuple[str, ...] = ()
+    """Single model files used where they lie."""
+    sources: tuple[str, ...] = ()
+    """Folders of other apps (ComfyUI, A1111, Forge, InvokeAI)."""
+    models_cache: str = ""
+    """Where downloads are kept; empty: the hub's own cache, shared with others."""
+    hub_endpoint: str = ""
+    """Address of a mirror of the model hub; empty: the hub itself."""
+    downloads_at_once: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+    """How many models are downloaded at the same time."""
+    engine_python: str = ""
+    """The interpreter that runs the engine; empty: this one."""
+    worker_memory_gb: Annotated[float, msgspec.Meta(ge=0, le=4096)] = 0.0
+    """Memory for loaded models; 0: chosen for this machine."""
+    private_exports: bool = True
+    """Leave out what tells of this computer when pictures are exported."""
+    export_name: str = "{date}-{prompt}-{seed}"
+    """How exported pictures are called."""
+    reduced_motion: bool = False
+    """No animations."""
 
 
 def is_offline(settings: Settings) -> bool:
@@ -76,16 +92,16 @@ class SettingsStore:
         self._later = later
         self.problems: list[str] = []
         self._document = self._read()
-        self.value = self._parse(dict(self._document))
+        self.value = self._parse(self._document.unwrap())
 
     def change(self, **changes: Any) -> Settings:
         """Set and save; values are checked first.
 
         Raises:
-            pydantic.ValidationError: a value is of the wrong type or out of range; nothing was changed.
+            msgspec.ValidationError: a value is of the wrong type or out of range; nothing was changed.
             OSError: without ``later``, the file could not be written; the change holds until the program ends.
         """
-        new = Settings.model_validate({**self.value.model_dump(), **changes})
+        new = msgspec.convert({**msgspec.structs.asdict(self.value), **changes}, Settings, strict=False)
         names = tuple(name for name in changes if getattr(new, name) != getattr(self.value, name))
         if not names:
             return self.value
@@ -116,10 +132,13 @@ class SettingsStore:
             return tomlkit.document()
 
     def _parse(self, values: dict[str, Any]) -> Settings:
-        try:
-            return Settings.model_validate(values)
-        except ValidationError as error:
-            bad = {str(item["loc"][0]) for item in error.errors()}
-            for name in sorted(bad):
-                self.problems.append(f"Setting “{name}” has a value that cannot be used; its default stands instead.")
-            return Settings.model_validate({key: value for key, value in values.items() if key not in bad})
+        good: dict[str, Any] = {}
+        for field in msgspec.structs.fields(Settings):
+            if field.name not in values:
+                continue
+            try:
+                good[field.name] = msgspec.convert(values[field.name], field.type, strict=False)
+            except msgspec.ValidationError:
+                sentence = f"Setting “{field.name}” has a value that cannot be used; its default stands instead."
+                self.problems.append(sentence)
+        return Settings(**good)

@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from msgspec import ValidationError
 from PySide6.QtCore import QObject, Signal, qVersion
 
 from app.events import EngineChanged, ModelsChanged, SettingsChanged
