@@ -37,7 +37,10 @@ Lookup = Callable[[str], Sequence[Value]]
 
 def expand(text: str, seed: int | str, lookup: Lookup) -> str:
     """One expansion of ``text``. Raises PromptError."""
-    return _Expansion(random.Random(str(seed)), lookup).of(text)
+    try:
+        return _Expansion(random.Random(str(seed)), lookup).of(text)
+    except RecursionError:  # deep alternatives in wildcards that call deep ones again
+        raise PromptError("Wildcards and alternatives are nested too deep in each other.") from None
 
 
 class _Expansion:

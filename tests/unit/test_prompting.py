@@ -384,3 +384,9 @@ def test_problems_are_said_at_once(tmp_path: Path, values: dict[str, Any], style
     with pytest.raises(InvalidInputError) as caught:
         prepare(tmp_path, values, 1, styles)
     assert words in caught.value.info.problems[0].sentence
+
+
+def test_wildcards_nested_too_deep_in_each_other_are_refused_in_a_sentence() -> None:
+    deep = {f"w{n}": [Value("{2$$" * 50 + f"__w{n + 1}__" + "}" * 50)] for n in range(20)}
+    with pytest.raises(PromptError, match="too deep"):
+        expand("__w0__", 1, lambda name: deep[name])
