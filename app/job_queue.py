@@ -246,7 +246,8 @@ class JobQueue:
         self._runs += 1
         self._run = f"{job_id}.{self._runs}"
         self._failure = None
-        job = self._update(job, state=JobState.LOADING, attempts=job.attempts + 1)
+        # What was said in words is said again: unlike pictures, answers of an earlier try are not kept by number.
+        job = self._update(job, state=JobState.LOADING, attempts=job.attempts + 1, texts=())
         run = self._run
         self._disk.do(
             lambda: self._library.take_in(job_id),

@@ -17,6 +17,7 @@ import pytest
 from app import engine as engine_module
 from app import events as announced
 from app.states import EngineState, JobState
+from models import protocol
 from models.errors import ErrorCode
 from tests.integration.conftest import PATIENCE, Studio
 
@@ -75,6 +76,19 @@ def test_pictures_made_before_the_crash_are_not_made_again(studio: Make) -> None
     assert len(job.results) == 3
     made = {result.seed: result.recipe for result in s.core.library.recent()}
     assert sorted(made) == [1, 2, 3]
+
+
+def test_what_was_said_before_the_crash_does_not_stand_there_twice(studio: Make) -> None:
+    s = studio()
+    job = s.submit(count=2, steps=5, step_seconds=0.1)
+    s.until(lambda: s.job(job).progress.picture == 1)
+    s.core.queue.hear(protocol.Said(s.core.queue._run, 1, "a red apple"))
+    assert s.job(job).texts == ("a red apple",)
+    assert s.core.engine.pid is not None
+    os.kill(s.core.engine.pid, signal.SIGKILL)
+    job = s.finish(job)
+    assert job.state is JobState.SUCCEEDED
+    assert job.texts == (), "the second try says all of it again"
 
 
 def test_a_worker_that_hangs_is_ended_when_cancelled(studio: Make, monkeypatch: pytest.MonkeyPatch) -> None:
