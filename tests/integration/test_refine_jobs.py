@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from spandrel.architectures import Compact
 from app.states import JobState
 from models import recipe
 from models.errors import AtelierError, ErrorCode
+from models.runners.diffusion.passes import PassReport
 from models.runners.tiles import spans
+from models.seamless import seam_score
 from tests.integration.test_image_jobs import Atelier, atelier
 
 __all__ = ["atelier"]
@@ -59,6 +62,24 @@ def test_hires_fix_is_two_passes_of_one_loaded_model(atelier: Atelier) -> None:
     like = np.asarray(Image.fromarray(first.astype(np.uint8)).resize((SIDE, SIDE)))
     assert np.abs(halved.astype(int) - like).mean() < 60
     assert np.array_equal(made, atelier.pictures(atelier.make(steps=4, hires_scale=2, hires_strength=0.5))[0])
+
+
+def test_the_seam_that_is_told_is_that_of_the_second_pass(atelier: Atelier) -> None:
+    job = atelier.make(steps=4, hires_scale=2, hires_strength=0.7, seamless="both")
+    found = recipe.read(atelier.path(job))
+    assert found is not None
+    assert found["seam"] == pytest.approx(seam_score(Image.open(atelier.path(job))), abs=0.01)
+
+
+def test_a_second_pass_alone_is_running_too() -> None:
+    """After a crash the first pass is only decoded, which is not told; without "running" there were no previews."""
+    told: list[str] = []
+    of_job = SimpleNamespace(stage=told.append)
+    for last, stages in ((False, ("decoding",)), (True, ("running", "decoding"))):
+        report = PassReport(of_job, 0, 4, 8, last)  # type: ignore[arg-type]
+        for stage in stages:
+            report.stage(stage)
+    assert told == ["running", "decoding"]
 
 
 def test_hires_in_latents_and_its_own_steps(atelier: Atelier) -> None:

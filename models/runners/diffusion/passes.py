@@ -28,16 +28,16 @@ _PICTURED = dict.fromkeys(("image", "mask", *canvas.REFERENCES)) | dict.fromkeys
 class PassReport:
     """One pass's share of a job's report: its ``steps`` count after those ``before`` it, of ``total``."""
 
-    def __init__(self, report: Report, before: int, steps: int, total: int, last: bool, first: bool) -> None:
+    def __init__(self, report: Report, before: int, steps: int, total: int, last: bool) -> None:
         self._report, self._before, self._steps, self._total = report, before, steps, total
-        self._last, self._first = last, first
+        self._last = last
 
     def step(self, step: int, steps: int, within: float = 0.0) -> None:
         done = min(self._steps, round(step * self._steps / max(steps, 1)))
         self._report.step(self._before + done, self._total, within if done < self._steps else 0.0)
 
     def stage(self, stage: str) -> None:
-        if (stage == "running" and self._first) or (stage == "decoding" and self._last) or stage == "saving":
+        if stage != "decoding" or self._last:
             self._report.stage(stage)
 
     def loading(self, fraction: float, what: str) -> None:
@@ -107,9 +107,7 @@ class Passes:
         """
         self._passes += 1
         self.report.checkpoint()
-        report = PassReport(
-            self.report, self._done, taken, max(self._total, self._done + taken), last, self._passes == 1
-        )
+        report = PassReport(self.report, self._done, taken, max(self._total, self._done + taken), last)
         keep = self.keep if self._passes == 1 else self.keep.with_suffix(f".{self._passes}.latents")
         if self._passes > 1:
             self._files.append(keep)
@@ -125,6 +123,8 @@ class Passes:
             if name == "timings":
                 known = self.facts.setdefault("timings", {})
                 self.facts["timings"] = {k: round(known.get(k, 0) + value.get(k, 0), 3) for k in {**known, **value}}
+            elif name == "seam":
+                self.facts[name] = value  # of the picture as it came out
             else:
                 self.facts.setdefault(name, value)
         return image, job.latents
