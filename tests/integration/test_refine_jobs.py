@@ -76,7 +76,7 @@ def test_a_second_pass_alone_is_running_too() -> None:
     told: list[str] = []
     of_job = SimpleNamespace(stage=told.append)
     for last, stages in ((False, ("decoding",)), (True, ("running", "decoding"))):
-        report = PassReport(of_job, 0, 4, 8, last)  # type: ignore[arg-type]
+        report = PassReport(of_job, 0, 4, 8, last)
         for stage in stages:
             report.stage(stage)
     assert told == ["running", "decoding"]
