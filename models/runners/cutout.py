@@ -24,10 +24,10 @@ from models.card import ModelRef
 from models.errors import AtelierError, ErrorCode
 from models.planning import DeviceFacts, Plan
 from models.runners.base import NO_ADDONS, Addons, OutOfMemoryError, Picture, Report
+from models.runners.cutout_colours import Colours, colours_of
 
 Floats = npt.NDArray[np.float32]
 
-_MEAN, _STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 _SIDE = 1024
 """Pixels a side of what a network is given that takes any size."""
 _WORK = 2048
@@ -45,7 +45,7 @@ class CutoutKind:
         """Read the graph; raises AtelierError (MODEL_INCOMPLETE, MODEL_CORRUPT, MODEL_UNSUPPORTED)."""
         report.loading(0.0, "background")
         path = graph_in(Path(model.folder), model.name)
-        cutter = Cutter(_session(path, model.name), path, model.name)
+        cutter = Cutter(_session(path, model.name), path, model.name, colours_of(path, f"{model.id} {model.name}"))
         report.loading(1.0, "")
         return cutter
 
@@ -58,8 +58,9 @@ class CutoutKind:
 class Cutter:
     """A loaded graph: one picture in, one mask out."""
 
-    def __init__(self, session: Any, path: Path, name: str) -> None:
+    def __init__(self, session: Any, path: Path, name: str, colours: Colours) -> None:
         self._session = session
+        self._colours = colours
         self._name = name
         self.memory = path.stat().st_size
         given = session.get_inputs()
@@ -85,7 +86,12 @@ class Cutter:
             raise OutOfMemoryError("run", str(error)) from error
         report.step(2, 2)
         about = {"path": str(inputs["image"]), "sha256": opened.sha256, "width": image.width, "height": image.height}
-        facts = {"pictures": {"image": about}, "timings": {"cutout": round(time.perf_counter() - began, 3)}}
+        given = {"mean": list(self._colours.mean), "std": list(self._colours.std), "by": self._colours.by}
+        facts = {
+            "pictures": {"image": about},
+            "normalisation": given,
+            "timings": {"cutout": round(time.perf_counter() - began, 3)},
+        }
         return Picture(made, seed, facts)
 
     def close(self) -> None:
@@ -94,8 +100,8 @@ class Cutter:
     def _mask(self, image: Image.Image) -> Floats:
         """How much of each pixel is the subject, 0..1, at the size the network works at."""
         height, width = (side if isinstance(side, int) and side > 0 else _SIDE for side in self._input.shape[2:])
-        small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32) / 255
-        given = ((small - _MEAN) / _STD).transpose(2, 0, 1)[None]
+        small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
+        given = self._colours.apply(small).transpose(2, 0, 1)[None]
         dtype = np.float16 if "16" in self._input.type else np.float32
         try:
             answers = self._session.run(None, {self._input.name: given.astype(dtype)})
