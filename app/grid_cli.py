@@ -55,6 +55,7 @@ def add_parser(command: argparse.ArgumentParser) -> None:
     for name in ("image", "mask"):
         add(f"--{name}", metavar="FILE", help="as for generate")
     add("-i", "--input", metavar="KEY=VALUE", action="append", default=[], help="any input of the model")
+    add("--style", metavar="NAME", action="append", default=[], help="words around the prompt; may be repeated")
     add("--sheet", metavar="FILE", help="also put the sheet there (it is kept in the library anyway)")
     add("--light", action="store_true", help="a light sheet instead of a dark one")
     add("--resume", metavar="ID", help="go on with a grid: only what is missing is made")
@@ -131,10 +132,8 @@ class _Run:
         if options.images is not None:
             axes.append(_folder_axis(options.images))
         if not axes:
-            raise InvalidInputError(
-                Problem("--x", "", "Say what to vary, for example --x steps=8,16.")
-            )
-        return self._grids.begin(model, inputs, axes)
+            raise InvalidInputError(Problem("--x", "", "Say what to vary, for example --x steps=8,16."))
+        return self._grids.begin(model, inputs, axes, list(dict.fromkeys(options.style)))
 
     def _resumed(self) -> Grid:
         grid = self._grids.load(self._options.resume)

@@ -40,6 +40,7 @@ class Grid(msgspec.Struct, frozen=True):
     axes: tuple[Axis, ...]
     parts: tuple[Part, ...] = ()
     sheet: str = ""
+    styles: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -58,6 +59,7 @@ class Queue(Protocol):
         count: int = 1,
         variants: Sequence[Mapping[str, Any]] = (),
         about: Mapping[str, Any] | None = None,
+        styles: Sequence[str] = (),
     ) -> Job: ...
     def jobs(self) -> list[Job]: ...
     def cancel(self, key: str, /) -> None: ...
@@ -73,8 +75,8 @@ class Grids:
     ) -> None:
         self._folder, self._queue, self._schema_of, self._get = folder, queue, schema_of, get
 
-    def begin(self, model: str, inputs: Mapping[str, Any], axes: Sequence[Axis]) -> Grid:
-        """Check everything, note the grid, queue its jobs.
+    def begin(self, model: str, inputs: Mapping[str, Any], axes: Sequence[Axis], styles: Sequence[str] = ()) -> Grid:
+        """Check everything, note the grid, queue its jobs; the words of ``styles`` stand around every prompt.
 
         Raises:
             InvalidInputError: naming the axis and the value that a model does not take; nothing was queued.
@@ -84,7 +86,7 @@ class Grids:
         plan.cells(axes, model, inputs)  # what is wrong with the axes themselves is said first
         # Cells share what is drawn at random: one seed for all, unless seeds are an axis.
         whole = self._schema_of(model).validate(inputs)
-        grid = Grid(new_id(), model, whole, tuple(axes))
+        grid = Grid(new_id(), model, whole, tuple(axes), styles=tuple(styles))
         self._validate(grid)
         self._save(grid)
         return self.go_on(grid)
@@ -113,7 +115,7 @@ class Grids:
             numbers = tuple(cell.index for cell in mine)
             about = {"grid": {"id": grid.id, "axes": msgspec.to_builtins(grid.axes), "cells": numbers}}
             inputs = _taken(schema, grid.inputs)
-            job = self._queue.submit(model, inputs, 1, [cell.variant for cell in mine], about)
+            job = self._queue.submit(model, inputs, 1, [cell.variant for cell in mine], about, grid.styles)
             grid = msgspec.structs.replace(grid, parts=(*grid.parts, Part(job.id, numbers)))
             self._save(grid)
         return grid

@@ -71,6 +71,16 @@ def test_a_grid_is_made_and_a_cell_opens(qtbot, core, window, dialog, write) -> 
     assert window.workspace.canvas.shown.result == f"{job.id}-1"
 
 
+def test_the_styles_of_the_form_hold_for_the_grid(qtbot, core, window, dialog, write, monkeypatch) -> None:
+    given = []
+    submit = core.queue.submit
+    monkeypatch.setattr(core.queue, "submit", lambda *args: (given.append(args[-1]), submit(*args))[1])
+    window.workspace.create.set_styles(["Ink"])
+    write(1, "Steps", "4, 8")
+    qtbot.keyClick(find(dialog, "explore.values.1"), Qt.Key.Key_Return)
+    assert given == [("Ink",)]
+
+
 def test_stopped_grids_go_on_with_what_is_missing(qtbot, core, dialog, write) -> None:
     write(1, "Seed", "1-4")
     qtbot.mouseClick(find(dialog, "explore.go"), Qt.MouseButton.LeftButton)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from app.explore.axes import parse
 from app.explore.grids import Grids
+from app.prompting.styles import Style
 from models import recipe
 from models.seamless import seam_score
 from tests.integration.conftest import PATIENCE, Studio
@@ -79,6 +80,20 @@ def test_a_stopped_grid_keeps_its_pictures_and_makes_only_the_rest(
     done = grids.done(grid)
     assert [done[cell].seed for cell in range(6)] == [1, 2, 3, 4, 5, 6]
     assert {cell: Path(done[cell].path).stat().st_mtime_ns for cell in before} == before
+
+
+def test_styles_stand_around_the_prompt_of_every_cell(studio: Callable[..., Studio]) -> None:
+    one = studio()
+    one.core.prompting.styles.save(Style("Ink", "ink drawing of {prompt}"))
+    schema = one.core.models.runnable("fake")[1]
+    inputs = {"prompt": "a cat", "seed": 1}
+    grids = grids_of(one)
+    grid = grids.begin("fake", inputs, [parse("prompt=cat,dog", schema, inputs)], ["Ink"])
+    one.until(lambda: not grids.running(grid))
+    assert [grids.done(grid)[cell].recipe["inputs"]["prompt"] for cell in (0, 1)] == [
+        "ink drawing of a cat", "ink drawing of a dog"
+    ]  # fmt: skip
+    assert grids.load(grid.id).styles == ("Ink",), "going on with it later has them too"
 
 
 def command(*arguments: str) -> list[dict[str, Any]]:

@@ -168,7 +168,7 @@ class ExploreVM(QObject):
         """Queue the pictures; False when something is wrong (``refused`` says what)."""
         inputs = {name: value for name, value in self._create.values().items() if value is not None}
         try:
-            self.grid = self.grids.begin(self._create.current, inputs, self.axes())
+            self.grid = self.grids.begin(self._create.current, inputs, self.axes(), self._create.styles)
         except OSError as error:
             self.refused.emit(error_view(disk_error(error).info))
             return False
