@@ -34,7 +34,7 @@ _LIGHT_LIMIT = 64_000_000
 _SMALLER = 0.8
 """A variant is taken in place of the plain files when it has at most this fraction of their bytes."""
 _LICENCES = re.compile(r"(licen[cs]e|notice)[^/]*", re.IGNORECASE)
-_MATTERING = (".safetensors", ".gguf", ".pth", INDEX)
+_MATTERING = (".safetensors", ".gguf", ".pth", ".onnx", INDEX)
 _LEFTOVERS = re.compile(r"(^|/)(checkpoint-\d+|optimizer|scheduler\.|random_states|training_args|onnx|openvino|flax)")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
 _QUANTS = ("q4_k_m", "q4_k_s", "q4_0", "q4_1", "q5_k_m", "q5_k_s", "q5_0", "q8_0", "q6_k")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import folders
-from models.choose import Choice, choose, choose_file
+from models.choose import Choice, choose, choose_file, unmet
 from models.errors import AtelierError, ErrorCode
 
 INDEX = {
@@ -267,3 +267,9 @@ def test_nothing_to_run() -> None:
     assert choice.problem is not None
     assert choice.problem.code is ErrorCode.MODEL_UNSUPPORTED
     assert choose_file("a/data", {"README.md": 1}, "x.safetensors").problem is not None
+
+
+def test_small_files_beside_a_graph_may_be_missing() -> None:
+    wanted = ("config.json", "preprocessor_config.json", "onnx/model.onnx")
+    assert unmet(wanted, ["onnx/model.onnx"]) == []
+    assert unmet(wanted, ["config.json", "onnx/other.onnx"]) == ["onnx/model.onnx"]
