@@ -52,6 +52,21 @@ def test_every_format_carries_the_recipe_or_nothing(tmp_path: Path, result: Resu
     assert "Steps: 9" in (texts.read(path).texts.get("parameters") or texts.read(path).texts[texts.COMMENT])
 
 
+@pytest.mark.parametrize("kind", ["same", "png", "webp"])
+def test_what_is_clear_stays_clear(tmp_path: Path, result: Result, kind: str) -> None:
+    (path,) = export_all([result], tmp_path / "out", Export(kind, lossless=True, scale=0.5))
+    with Image.open(path) as picture:
+        assert picture.mode == "RGBA"
+        assert picture.getpixel((10, 10)) == (255, 0, 0, 128)
+
+
+def test_jpeg_lays_what_is_clear_on_white(tmp_path: Path, result: Result) -> None:
+    (path,) = export_all([result], tmp_path / "out", Export("jpeg", quality=100))
+    with Image.open(path) as picture:
+        assert picture.mode == "RGB"
+        assert picture.getpixel((10, 10)) == pytest.approx((255, 127, 127), abs=3)
+
+
 def test_what_is_private_stays_unless_it_is_wanted(tmp_path: Path, result: Result) -> None:
     path = export_to(result, tmp_path / "x.webp", Export(private=False))
     found = recipe.read(path)
