@@ -16,9 +16,14 @@ MAX_TEXT = 40_000
 _PROMPTS = ("prompt", "negative_prompt")
 
 
+_LATEST = 2**62 / 1e6
+"""Seconds since 1970 whose number SQLite can still keep."""
+
+
 def number_of(created: float) -> int:
-    """A picture's number: microseconds since 1970, so that order by number is order by time."""
-    return max(0, int(created * 1e6))
+    """A picture's number: microseconds since 1970, so that order by number is order by time. A time that cannot be,
+    from a damaged row, is taken for the beginning."""
+    return int(created * 1e6) if 0 <= created < _LATEST else 0
 
 
 def stored_seed(seed: int) -> int:
@@ -38,7 +43,7 @@ def columns_of(
     """prompt, negative, model, notes, tags, inputs and marks of one picture."""
     try:
         recipe = json.loads(recipe_text)
-    except ValueError:
+    except (ValueError, RecursionError):
         recipe = {}
     recipe = recipe if isinstance(recipe, dict) else {}
     given = recipe.get("inputs")

@@ -284,6 +284,9 @@ def _back_up(db: sqlite3.Connection, path: Path, version: int) -> None:
 
 def as_result(row: dict[str, object]) -> Result:
     """A row of ``RESULT`` as what it stands for."""
-    recipe = msgspec.json.decode(str(row.pop("recipe")))
+    try:
+        recipe = msgspec.json.decode(str(row.pop("recipe")), type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        recipe = {}  # one damaged row must not hide the others
     seed = real_seed(int(str(row.pop("seed"))))
     return msgspec.convert({**row, "seed": seed, "recipe": recipe}, Result)

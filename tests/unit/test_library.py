@@ -211,3 +211,11 @@ def test_a_read_that_is_under_way_does_not_hide_a_new_picture(tmp_path: Path, li
     thread.join()
     reading.close()
     assert found == [1]
+
+
+def test_rows_that_cannot_be_do_not_keep_the_library_shut() -> None:
+    from app.indexing import columns_of, number_of
+
+    assert [number_of(created) for created in (1.5, -3.0, 1e18, float("inf"), float("nan"))] == [1_500_000, 0, 0, 0, 0]
+    deep = '{"inputs": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    assert columns_of(deep, "Pocket", "/a.png", 1, (8, 8))[0] == ""
