@@ -23,6 +23,7 @@ from app import sources
 from app.background import Background, Failed, Post, Progress, StoppedError, Tell, Then, Worker, as_info
 from app.files import is_text, write_atomically
 from app.installed import models_in
+from app.judging import called
 from app.models import INDEX, Models
 from app.paths import Paths
 from app.settings import SettingsStore
@@ -83,7 +84,7 @@ class Imports:
         Fails with MODEL_NEEDS_PICKLE for a pickled file unless ``allow_pickle`` (or an earlier word) permits it,
         ROOM_SHORT, DISK_FULL, FOLDER_NOT_WRITABLE, or what is wrong with the file.
         """
-        path, tell = _whole(path), self._work.meter(progress)
+        path, tell = lone_weights(_whole(path)), self._work.meter(progress)
         if allow_pickle:
             try:
                 self.allow_pickle(path)
@@ -166,6 +167,7 @@ class Imports:
         if not is_text(str(path)):
             name = path.name.encode(errors="replace").decode()
             raise AtelierError(ErrorCode.FILE_UNKNOWN, "its name is no text: rename it", file=name)
+        path = lone_weights(path)
         if not path.is_dir():
             return self._models.known.file(path)
         if (path / INDEX).is_file() or any(models_in(path)):
@@ -221,7 +223,8 @@ class Imports:
                 target = temporary / relative if relative else temporary
                 sums[relative] = _copy_file(source, target, done, total, tell)
                 done += size
-            named = _take_free_name(temporary, target_folder, path.name)
+            name = path.name if path.is_dir() else called(path) + path.suffix
+            named = _take_free_name(temporary, target_folder, name)
             self._remember_sums(named, sums)
             return named
         except BaseException as error:
@@ -332,6 +335,18 @@ def _shortened(stem: str, longest: int) -> str:
     while len(os.fsencode(stem)) > longest:
         stem = stem[:-1]
     return stem
+
+
+def lone_weights(path: Path) -> Path:
+    """The weight file of a folder that holds one part only (``config.json`` and one file, as ControlNets are handed
+    around); ``path`` itself for everything else."""
+    try:
+        if not path.is_dir() or not (path / "config.json").is_file() or (path / INDEX).is_file():
+            return path
+        weights = [each for each in path.iterdir() if each.suffix.lower() in sources.WEIGHTS and each.is_file()]
+    except OSError:
+        return path
+    return weights[0] if len(weights) == 1 else path
 
 
 def _overlap(one: Path, other: Path) -> bool:

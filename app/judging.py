@@ -161,7 +161,7 @@ class FileJudge:
     ) -> Thing:
         """``hint`` is what its place says it is, for files that do not tell; ``name`` what it is called if neither the
         catalog nor the file say so."""
-        name = (words.name if words else "") or name or path.stem
+        name = (words.name if words else "") or name or called(path)
         role = words.role.value if words else hint.value
         thing = Thing(str(path), name, kind, role, str(path), catalog=words.id if words else "")
         try:
@@ -198,6 +198,15 @@ class FileJudge:
         entry = self._judge.entry(str(path), folder, words=words, name=name, stamp=stamp)
         card = msgspec.structs.replace(entry.card, size_bytes=found.size_bytes)
         return msgspec.structs.replace(entry, card=card, family=found.family or entry.family)
+
+
+def called(path: Path) -> str:
+    """What a weight file is called: its own name, or its folder's where every file of that kind has the same one."""
+    return path.parent.name if path.stem in _GENERIC and path.parent.name else path.stem
+
+
+_GENERIC = frozenset({"diffusion_pytorch_model", "diffusion_pytorch_model.fp16"})
+"""The names that ``save_pretrained`` of diffusers gives to the weights of any part."""
 
 
 def broken(model_id: str, name: str, problem: ErrorInfo, size: int = 0) -> ModelEntry:

@@ -55,6 +55,7 @@ def test_no_mask_and_no_edges_are_offered_and_why(qtbot, wordless, tmp_path) -> 
     work = wordless.create_page.canvas.work
     assert work.tools() == ("",)
     assert "pictures like the one" in wordless.workspace.work.why_not("mask")
+    assert "No ControlNets" in wordless.workspace.work.why_not("controls")
 
 
 def test_the_prompt_of_another_model_is_kept_for_it(qtbot, wordless) -> None:

@@ -207,3 +207,23 @@ def test_what_can_be_no_source(shop: Shop, wares: Imports, tmp_path: Path) -> No
     assert refusal(shop.ask, wares.add_source, tmp_path / "empty") is ErrorCode.FILE_UNKNOWN
     assert refusal(shop.ask, wares.add_source, tmp_path / "none") is ErrorCode.FILE_UNKNOWN
     assert shop.settings.value.sources == ()
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_folder_with_one_part_is_its_weights_called_like_the_folder(
+    shop: Shop, wares: Imports, put: Put, copy: bool
+) -> None:
+    file = put("tiny-lines/diffusion_pytorch_model.safetensors", b"lora 1")
+    put("tiny-lines/config.json", b"{}")
+    assert shop.ask(wares.look, file.parent).kind is FileKind.LORA
+    key = shop.ask(wares.add, file.parent, copy, quiet)
+    assert Path(key).is_file()
+    assert [addon.name for addon in shop.models.addons()] == ["tiny-lines"]
+
+
+def test_a_folder_with_several_weights_stays_a_folder(put: Put) -> None:
+    one = put("many/a.safetensors", b"lora 1")
+    put("many/config.json", b"{}")
+    assert imports.lone_weights(one.parent) == one
+    put("many/b.safetensors", b"lora 2")
+    assert imports.lone_weights(one.parent) == one.parent

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from models import canvas, refine, ways
+from models import canvas, control, refine, ways
 from models.box import BoxSchema
 from ui.i18n import tr
 from ui.viewmodels.outpaint import NAMES as EXTENDS
@@ -56,7 +56,8 @@ def why_not(entry: EntryPort | None, name: str) -> str:
     model = entry.card.name if entry is not None else tr("This model")
     pipeline = entry.card.pipeline if entry is not None else ""
     if pipeline:
-        known = canvas.why_not(ways.taking(pipeline), pipeline).get(name, "")
+        reasons = {**canvas.why_not(ways.taking(pipeline), pipeline), **control.why_not(pipeline)}
+        known = reasons.get(name, "")
         if known:
             return tr(known).replace("This model", model, 1)
     if name.startswith("reference"):
