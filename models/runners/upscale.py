@@ -33,7 +33,8 @@ SMALLEST_TILE = 64
 _LARGEST_TILE = {"cpu": 256, "other": 768}
 _OVERLAP = 32
 _BYTES_A_PIXEL = 40_000
-"""Memory that a network takes for one pixel of its input, in float32: measured on ESRGAN x4 (64 features) at 38 kB."""
+"""Memory that a network takes for one pixel of its input, in float32: estimated from the layers of ESRGAN x4 with 64
+features (38 kB). How memory really grows with the tile is measured in ``tests/bench/upscaling.py``."""
 _MOST_PASSES = 3
 
 
