@@ -202,9 +202,13 @@ class DiffusionRunner:
             stack.enter_context(self._decoder_in_place(job))
             stack.enter_context(steered(self._pipe, scheduler, steps, self._start(job), _variation(job)))
             stack.enter_context(words.weighed(self._pipe))
-            stack.enter_context(seamless.tiling(self._pipe, self._row, _across(job), self._grid(job), job.seed, steps))
+            # Before the latents are moved round: ControlNets' maps lie as the picture does.
             stack.enter_context(
                 job.extras.acting(self._pipe, self._info, self._denoiser(), scheduler, self._plan, job.report)
+            )
+            nets = [hold.net for hold in job.extras.holds]
+            stack.enter_context(
+                seamless.tiling(self._pipe, self._row, _across(job), self._grid(job), job.seed, steps, nets)
             )
             output = self._pipe(**self._arguments(job))
         if steps.began is not None:

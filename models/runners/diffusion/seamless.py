@@ -17,7 +17,7 @@ works in tiles as well.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
@@ -46,11 +46,14 @@ class Decodes(Protocol):
 
 
 @contextmanager
-def tiling(pipe: Any, row: PipelineRow, across: Axes, grid: tuple[int, int], seed: int, steps: Steps) -> Iterator[None]:
+def tiling(
+    pipe: Any, row: PipelineRow, across: Axes, grid: tuple[int, int], seed: int, steps: Steps,
+    beside: Sequence[nn.Module] = (),
+) -> Iterator[None]:  # fmt: skip
     """Within, the denoisers of ``pipe`` make edges meet ``across`` (x, y); afterwards they are as before.
 
     ``grid`` is how many tokens there are in height and width where latents are strung up; ``seed`` (the picture's own)
-    says by how much they are moved.
+    says by how much they are moved. ``beside`` are networks that look at the picture with the denoiser.
     """
     with ExitStack() as stack:
         if any(across):
@@ -59,6 +62,8 @@ def tiling(pipe: Any, row: PipelineRow, across: Axes, grid: tuple[int, int], see
                     stack.enter_context(_circular(module, across))
                 elif isinstance(module, nn.Module) and (name == row.denoiser or name.startswith("transformer")):
                     stack.enter_context(_rolled(module, across, grid, seed, steps))
+            for net in dict.fromkeys(beside):
+                stack.enter_context(_circular(net, across))
         yield
 
 
@@ -147,6 +152,8 @@ def moved(value: Any, share: tuple[float, float], grid: tuple[int, int]) -> Any:
     (..., height, width) as they lie, lists of such, or (batch, tokens, channels) of which the first are a ``grid``
     (height, width); what follows them (pictures to look at) stays.
     """
+    if isinstance(value, dict):
+        return {key: moved(each, share, grid) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(moved(each, share, grid) for each in value)
     if value.ndim >= 4:
