@@ -27,7 +27,9 @@ def watching(model: Loaded) -> Iterator[list[torch.Tensor]]:
     def note(net: Any, args: Any, given: dict[str, Any]) -> None:
         seen.append(given["controlnet_cond"][0].float().cpu())
 
-    hooks = [net.register_forward_pre_hook(note, with_kwargs=True) for net in model.runner._beside.values()]
+    kept = model.runner._beside.values()  # adapters of other tests may lie there, too
+    nets = [net for net in kept if isinstance(net, torch.nn.Module)]
+    hooks = [net.register_forward_pre_hook(note, with_kwargs=True) for net in nets]
     try:
         yield seen
     finally:
