@@ -110,7 +110,8 @@ def _calls(model: Controlled, *controls: dict[str, Any], **inputs: Any) -> int:
     """How often the networks are asked; a first run has them loaded."""
     model.run(*controls, **inputs)
     seen: list[int] = []
-    hooks = [net.register_forward_hook(lambda *_: seen.append(1)) for net in model.model.runner._beside.values()]
+    nets = [net for net in model.model.runner._beside.values() if isinstance(net, torch.nn.Module)]
+    hooks = [net.register_forward_hook(lambda *_: seen.append(1)) for net in nets]
     try:
         model.run(*controls, **inputs)
     finally:
