@@ -384,10 +384,7 @@ def _misfit(spec: InputSpec, picture: InputSpec, mask: str, image: str) -> Probl
     from models import pictures
 
     over, under = pictures.look(mask), pictures.look(image)
-    wide, high = over.width * under.height, over.height * under.width
-    # One pixel more or less is rounding.
-    slack = max(under.width, under.height, over.width, over.height)
-    if abs(wide - high) <= slack:
+    if Size(over.width, over.height).is_shaped_as(Size(under.width, under.height)):
         return None
     sizes = f"{over.width} x {over.height} pixels, {picture.title} is {under.width} x {under.height}"
     return Problem(spec.name, mask, f"{spec.title} is {sizes}; they must have the same shape.")

@@ -37,6 +37,11 @@ class Size:
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
 
+    def is_shaped_as(self, other: Size) -> bool:
+        """Whether one can be scaled to the other without being stretched; a pixel more or less is rounding."""
+        slack = max(self.width, self.height, other.width, other.height)
+        return abs(self.width * other.height - self.height * other.width) <= slack
+
 
 class Kind(StrEnum):
     """What an input holds; decides its widget and its validation."""

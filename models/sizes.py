@@ -122,9 +122,3 @@ def _whole(value: object) -> int:
 
 def _list(value: object) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
-
-
-def same_shape(one: Size, other: Size) -> bool:
-    """Whether one can be scaled to the other without being stretched; a pixel more or less is rounding."""
-    slack = max(one.width, one.height, other.width, other.height)
-    return abs(one.width * other.height - one.height * other.width) <= slack

@@ -15,7 +15,6 @@ from PySide6.QtGui import QColorSpace, QImage, QImageReader
 
 from models.errors import InvalidInputError, Problem
 from models.inputs import Size
-from models.sizes import same_shape
 from ui.i18n import tr
 from ui.viewmodels.levels import premultiplied, strips, writable
 
@@ -109,7 +108,7 @@ def open_mask(path: str, size: tuple[int, int], fit: bool = False) -> QImage:
     mask = pictures.open_mask(path).image
     if mask.size == size:
         return to_qimage(mask)
-    if same_shape(Size(*mask.size), Size(*size)):
+    if Size(*mask.size).is_shaped_as(Size(*size)):
         return to_qimage(mask.resize(size, Image.Resampling.BILINEAR))
     if fit:
         return to_qimage(ImageOps.pad(mask, size, Image.Resampling.BILINEAR, color=0))
