@@ -9,12 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from app import events as announced
+from app.history import History
 from app.jobs import Job, JobNotice, JobProgress, Result
 from app.paths import ASSETS, Paths
 from app.prompting.service import Prompting
@@ -28,6 +30,7 @@ from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.inputs import MISSING, Input, InputSpec, Kind
 from models.planning import Backend, DeviceFacts
 from models.seamless import CHOICES
+from ui.demo_history import demo_history
 from ui.demo_pictures import encoded, landscape, noisy
 from ui.demo_weights import DemoWeights
 
@@ -333,6 +336,11 @@ class DemoCore:
 
     def close(self) -> None:
         self.closed = True
+
+    @cached_property
+    def history(self) -> History:
+        """Made when the gallery first asks: the other scenes have no use for a database."""
+        return demo_history(self.paths, self.events, reversed(self.library.results))
 
     def preload(self, model_id: str) -> None:
         self.preloaded.append(model_id)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from app.events import EngineChanged, EventBus
+from app.history import History
 from app.hub_protocol import Hit, Identity, PullSpec, RepoFacts
 from app.jobs import Job, Result
 from app.paths import Paths
@@ -220,6 +221,8 @@ class CorePort(WeightsPort, Protocol):
     def queue(self) -> QueuePort: ...
     @property
     def library(self) -> LibraryPort: ...
+    @property
+    def history(self) -> History: ...
     @property
     def prompting(self) -> Prompting: ...
     @property
