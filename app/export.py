@@ -19,7 +19,7 @@ from app.background import Tell
 from app.files import write_atomically
 from app.jobs import Result
 from models import metadata, pictures, recipe
-from models.errors import InvalidInputError, Problem, disk_error
+from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem, disk_error
 
 SAME = "same"
 FORMATS = (SAME, "png", "webp", "jpeg", "avif")
@@ -38,6 +38,10 @@ _FIELDS: dict[str, Callable[[Result, int], str]] = {
 }
 NAMES = tuple(_FIELDS)
 """What a pattern may hold in braces."""
+
+Skip = Callable[[Result, ErrorInfo], None]
+_OF_ONE = frozenset((ErrorCode.PICTURE_UNREADABLE, ErrorCode.INVALID_INPUT))
+"""Errors that are one picture's own: the next may well work."""
 
 _LARGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536, "PNG": pictures.MAX_SIDE}
 _RESERVED = frozenset(
@@ -79,11 +83,16 @@ class Export(msgspec.Struct, frozen=True):
 
 
 def export_all(
-    results: Iterable[Result], folder: Path, options: Export, tell: Tell = lambda done, total: None
+    results: Iterable[Result],
+    folder: Path,
+    options: Export,
+    tell: Tell = lambda done, total: None,
+    skip: Skip | None = None,
 ) -> list[Path]:
     """Write a copy of each into ``folder`` (made if it is not there); names that are taken get a number.
 
-    ``tell`` is told pictures done and in all and may raise to stop: what was written stays.
+    ``tell`` is told pictures done and in all and may raise to stop: what was written stays. With ``skip`` a picture
+    that cannot be read, or not be written in the format, is told there and passed over.
 
     Raises:
         InvalidInputError: an option makes no sense, or a picture is too large for the format.
@@ -95,7 +104,12 @@ def export_all(
         tell(number - 1, len(chosen))
         ending = _ending(one, options)
         target = _free(folder, file_name(options.name, one, number), ending)
-        written.append(export_to(one, target, options))
+        try:
+            written.append(export_to(one, target, options))
+        except AtelierError as error:
+            if skip is None or error.code not in _OF_ONE:
+                raise
+            skip(one, error.info)
     tell(len(chosen), len(chosen))
     return written
 

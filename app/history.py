@@ -23,7 +23,7 @@ from app.store import Store
 from app.trash import Trash
 
 if TYPE_CHECKING:
-    from app.export import Export
+    from app.export import Export, Skip
 
 
 class History:
@@ -155,13 +155,14 @@ class History:
         self._long.do(_stoppable(lambda: refind(self.store, places, tell)), self._announcing(then), failed)
 
     def export(
-        self, results: Sequence[Result], folder: Path, options: Export, progress: Progress,
-        then: Then[list[Path] | None], failed: Failed,
+        self, results: Iterable[Result], folder: Path, options: Export, progress: Progress,
+        then: Then[list[Path] | None], failed: Failed, skip: Skip | None = None,
     ) -> None:  # fmt: skip
+        """``results`` may be lazy: they are asked for where the work is done, and so is ``skip`` (``export_all``)."""
         from app.export import export_all  # what opens pictures comes with the first, not with the window
 
         tell = self._long.meter(progress)
-        self._long.do(_stoppable(lambda: export_all(results, folder, options, tell)), then, failed)
+        self._long.do(_stoppable(lambda: export_all(results, folder, options, tell, skip)), then, failed)
 
     def _change(
         self, work: Callable[[], Any], ids: Iterable[str], failed: Failed, then: Callable[[Any], None] | None = None
