@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
-from app.export import SAME, Export, file_name
+from app.export import NAMES, SAME, Export, file_name
 from app.jobs import Result
 from app.messages import words
 from models.errors import ErrorInfo, InvalidInputError
@@ -22,6 +22,8 @@ from ui.viewmodels.ports import CorePort
 from ui.viewmodels.words import ErrorView, error_view
 
 _REMEMBERED = ("format", "quality", "lossless", "scale", "longest", "metadata")
+NAME_PARTS = NAMES
+"""What a pattern may hold in braces."""
 _LOSES = ("jpg", "jpeg", "webp", "avif")
 
 
@@ -168,8 +170,7 @@ class ExportVM(QObject):
                 yield record.result
 
     def _skip(self, result: Result, error: ErrorInfo) -> None:
-        plain = words(error)
-        self._skipped.append(f"{Path(result.path).name}: {plain.sentence}")
+        self._skipped.append(tr(words(error).sentence))
 
     def _moved(self, done: int, total: int) -> bool:
         if self.run.state == "working":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from PySide6.QtCore import QObject, Signal, qVersion
 
 from app.events import EngineChanged, ModelsChanged, SettingsChanged
 from app.files import folder_problem
-from models.errors import AtelierError
+from app.jobs import Result
+from models.errors import AtelierError, InvalidInputError
 from ui.i18n import tr
 from ui.viewmodels import desktop
 from ui.viewmodels.ports import CorePort
@@ -94,6 +96,25 @@ class SettingsVM(QObject):
             if path == self._core.paths.pictures:
                 folder = ""
         return self.change("pictures_folder", folder)
+
+    def set_export_name(self, pattern: str) -> bool:
+        """An empty pattern is the usual one."""
+        from app.export import DEFAULT_NAME, Export
+
+        pattern = pattern.strip() or DEFAULT_NAME
+        try:
+            Export(name=pattern).check()
+        except InvalidInputError as error:
+            self.problem.emit("export_name", tr(error.info.problems[0].sentence))
+            return False
+        return self.change("export_name", pattern)
+
+    def name_example(self) -> str:
+        """What a picture made now would be called."""
+        from app.export import file_name
+
+        made = Result("", "", "/picture.png", time.time(), "pocket", "Pocket", tr("red apple"), 7, 512, 512)
+        return tr("For example: {name}", name=f"{file_name(self.value('export_name'), made, 1)}.png")
 
     def open_pictures(self) -> None:
         desktop.open_folder(self.pictures_folder())

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QLineEdit, QMenu, QProgressBar, QWidget
 
-from app.export import NAMES
 from ui.i18n import plural, tr
-from ui.viewmodels.outgoing import ExportVM
+from ui.viewmodels.outgoing import NAME_PARTS, ExportVM
 from ui.views.models_dialogs import AskDialog
 from ui.widgets.controls import Button, Combo, ElidedLabel, IconButton, Slider, label, mark, row
 from ui.widgets.fields import NumberSpin
@@ -115,6 +114,8 @@ class ExportDialog(AskDialog):
         self.size_kind.activated.connect(lambda _: self._set_size())
         self.number = NumberSpin({"minimum": 1, "maximum": 32768, "x-step": 1}, True)
         self.number.setObjectName("gallery.export.number")
+        self.number.setAccessibleName(tr("Size in percent or pixels"))
+        mark(self.number, kind="")
         self.number.valueChanged.connect(lambda _: self._number_edited())
         self._size_words = label("", "secondary", "soft")
         self._add(tr("Size"), "size", self.size_kind, self.number)
@@ -184,7 +185,7 @@ class ExportDialog(AskDialog):
     def _offer_parts(self, at: QWidget) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for part in NAMES:
+        for part in NAME_PARTS:
             menu.addAction(f"{{{part}}}").triggered.connect(lambda _=False, part=part: self._add_part(part))
         menu.popup(at.mapToGlobal(at.rect().bottomLeft()))
 

@@ -82,6 +82,12 @@ class SettingsPage(QWidget):
         self._heading(tr("Files"))
         self._pictures()
         self._folders()
+        self._switch(
+            "private_exports",
+            tr("Leave out what tells of this computer"),
+            tr("Exported pictures carry no device, versions or times. Paths of files never leave."),
+        )
+        self._name_pattern()
         self._heading(tr("Network"))
         self._switch("offline", tr("Work offline"), tr("Never use the network, whatever is asked for."))
         self.network = NetworkSettings(self._vm, self._models)
@@ -244,6 +250,21 @@ class SettingsPage(QWidget):
         folder = QFileDialog.getExistingDirectory(self, tr("Choose a model folder"))
         if folder:
             self._vm.add_folder(folder)
+
+    def _name_pattern(self) -> None:
+        edit = QLineEdit()
+        edit.setMinimumWidth(260)
+        edit.editingFinished.connect(lambda: self._set_name(edit))
+        self._refreshers["export_name"] = lambda: edit.setText(self._vm.value("export_name"))
+        self._refreshers["export_name"]()
+        self._row("export_name", tr("Names of exported pictures"), self._vm.name_example(), edit)
+
+    def _set_name(self, edit: QLineEdit) -> None:
+        good = self._vm.set_export_name(edit.text())
+        mark(edit, invalid="false" if good else "true")
+        if good:
+            edit.setText(self._vm.value("export_name"))
+            self._hints["export_name"].setText(self._vm.name_example())
 
     def scroll_to(self, part: QWidget) -> None:
         """Bring ``part`` of the page to its top."""
