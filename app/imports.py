@@ -23,14 +23,14 @@ from app import sources
 from app.background import Background, Failed, Post, Progress, StoppedError, Tell, Then, Worker, as_info
 from app.files import is_text, write_atomically
 from app.installed import models_in
-from app.judging import called
+from app.judging import called, helper_name
 from app.models import INDEX, Models
 from app.paths import Paths
 from app.settings import SettingsStore
 from app.storage_checks import Check, Checks
 from app.storage_report import files_of
 from models.errors import AtelierError, ErrorCode, ErrorInfo, InvalidInputError, Problem, disk_error
-from models.recognise import FileKind, Recognised
+from models.recognise import FileKind, Recognised, helper_kind, recognise_helper
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Imports:
             if found.format == "pickle" and target != path:
                 self.allow_pickle(target)
             if not copy:
-                self._remember(target, is_folder=found.format == FOLDER)
+                self._remember(target, is_folder=target.is_dir())
             self._models.refresh()
             then(str(target))
 
@@ -167,6 +167,9 @@ class Imports:
         if not is_text(str(path)):
             name = path.name.encode(errors="replace").decode()
             raise AtelierError(ErrorCode.FILE_UNKNOWN, "its name is no text: rename it", file=name)
+        helper = recognise_helper(path) if not (path / INDEX).is_file() else None
+        if helper is not None:
+            return helper
         path = lone_weights(path)
         if not path.is_dir():
             return self._models.known.file(path)
@@ -223,7 +226,7 @@ class Imports:
                 target = temporary / relative if relative else temporary
                 sums[relative] = _copy_file(source, target, done, total, tell)
                 done += size
-            name = path.name if path.is_dir() else called(path) + path.suffix
+            name = path.name if path.is_dir() else _file_name(path)
             named = _take_free_name(temporary, target_folder, name)
             self._remember_sums(named, sums)
             return named
@@ -337,11 +340,17 @@ def _shortened(stem: str, longest: int) -> str:
     return stem
 
 
+def _file_name(path: Path) -> str:
+    return (helper_name(path) if path.name.lower().endswith(sources.GRAPH) else called(path)) + path.suffix
+
+
 def lone_weights(path: Path) -> Path:
     """The weight file of a folder that holds one part only (``config.json`` and one file, as ControlNets are handed
     around); ``path`` itself for everything else."""
     try:
         if not path.is_dir() or not (path / "config.json").is_file() or (path / INDEX).is_file():
+            return path
+        if helper_kind(path) is not FileKind.UNKNOWN:
             return path
         weights = [each for each in path.iterdir() if each.suffix.lower() in sources.WEIGHTS and each.is_file()]
     except OSError:

@@ -25,6 +25,7 @@ from app.judging import (
     Prepare,
     Thing,
     broken,
+    helper_thing,
     renamed,
 )
 from app.known import Known, digest
@@ -33,7 +34,7 @@ from app.weights import AddOn, StoredKind
 from models.catalog.entry import CatalogEntry
 from models.errors import ErrorCode, ErrorInfo
 from models.machine import DeviceFacts
-from models.recognise import FileKind
+from models.recognise import HELPERS, FileKind
 
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.")
 _COMPONENT = re.compile(r"(?:.*/)?(?:diffusion_pytorch_model|model)(\.\w+)?\.safetensors")
@@ -116,9 +117,11 @@ class _Surveyor:
         for repo in scanned.repos:
             found += self._repo(repo, loose)
         found += self._copied_folders()
+        found += self._copied_helpers()
         sourced = [(folder, list(sources.find(Path(folder)))) for folder in self._places.sources]
         for source, things in sourced:
-            found += [self._folder(thing.path, source) for thing in things if thing.is_folder and self._new(thing.path)]
+            folders = [one.path for one in things if one.is_folder and not one.is_helper]
+            found += [self._folder(folder, source) for folder in folders if self._new(folder)]
         for thing in found:
             if thing.entry is not None and thing.entry.problem is None and thing.entry.family:
                 self._files.bases.setdefault(thing.entry.family, Path(thing.entry.card.ref.folder))
@@ -140,6 +143,9 @@ class _Surveyor:
             if not folder.is_dir():
                 gone = ErrorInfo(ErrorCode.FOLDER_GONE, {"path": added})
                 yield _model(added, StoredKind.FOLDER, folder, broken(added, folder.name, gone))
+            elif not (folder / INDEX).is_file() and (helper := helper_thing(folder)) is not None:
+                self._new(folder)
+                yield helper
             for model in models_in(folder):
                 if self._new(model):
                     yield self._folder(model)
@@ -148,6 +154,12 @@ class _Surveyor:
         for index in self._copies(f"*/*/{INDEX}"):
             if self._new(index.parent):
                 yield self._folder(index.parent, owned=True)
+
+    def _copied_helpers(self) -> Iterator[Thing]:
+        for kind in sorted(HELPERS):
+            for path in self._copies(f"{kind}/*"):
+                if self._new(path) and (helper := helper_thing(path)) is not None:
+                    yield msgspec.structs.replace(helper, owned=True)
 
     def _copies(self, pattern: str) -> list[Path]:
         """What lies in Atelier's own folder; copies under way have hidden names."""
@@ -255,13 +267,16 @@ class _Surveyor:
     def _single_files(self, sourced: list[tuple[str, list[sources.Found]]]) -> Iterator[Thing]:
         for file in self._places.files:
             if self._new(Path(file)):
-                yield self._files.file(Path(file), StoredKind.FILE)
+                yield helper_thing(Path(file)) or self._files.file(Path(file), StoredKind.FILE)
         for path in self._copies("*/*"):
             if path.name.lower().endswith(sources.WEIGHTS) and path.is_file():
                 yield msgspec.structs.replace(self._files.file(path, StoredKind.FILE), owned=True)
         for source, things in sourced:
             for thing in things:
-                if not thing.is_folder and self._new(thing.path):
+                if thing.is_helper and self._new(thing.path):
+                    if (helper := helper_thing(thing.path)) is not None:
+                        yield _sourced(helper, source)
+                elif not thing.is_folder and not thing.is_helper and self._new(thing.path):
                     found = self._files.file(thing.path, StoredKind.FILE, hint=thing.hint)
                     if found.addon is None or found.addon.kind != FileKind.UNKNOWN:
                         yield _sourced(found, source)

@@ -18,7 +18,7 @@ from models.errors import AtelierError, ErrorCode, ErrorInfo
 from models.families import family_of
 from models.folders import FolderInfo
 from models.machine import Backend, DeviceFacts, Fit
-from models.recognise import FileKind, Recognised
+from models.recognise import FileKind, Recognised, helper_kind, recognise_helper
 
 EMBEDDED = "pocket"
 INDEX = "model_index.json"
@@ -198,6 +198,32 @@ class FileJudge:
         entry = self._judge.entry(str(path), folder, words=words, name=name, stamp=stamp)
         card = msgspec.structs.replace(entry.card, size_bytes=found.size_bytes)
         return msgspec.structs.replace(entry, card=card, family=found.family or entry.family)
+
+
+def helper_thing(path: Path) -> Thing | None:
+    """A captioner, a detector... in a folder, or the ONNX graph of a cut-out; None for anything else. Reads headers."""
+    name, kind = helper_name(path), helper_kind(path)
+    if kind is FileKind.UNKNOWN:
+        return None
+    problem, size = None, 0
+    try:
+        found = recognise_helper(path)
+        size = found.size_bytes if found is not None else 0
+    except AtelierError as error:
+        problem = error.info
+    except OSError as error:
+        problem = ErrorInfo(ErrorCode.MODEL_INCOMPLETE, {"model": name, "file": path.name}, str(error))
+    addon = AddOn(str(path), name, kind.value, str(path), size_bytes=size, problem=problem)
+    stored = StoredKind.FOLDER if path.is_dir() else StoredKind.FILE
+    return Thing(str(path), name, stored, kind.value, str(path), addon=addon, problem=problem)
+
+
+def helper_name(path: Path) -> str:
+    """What a helper is called: its folder's name, or its file's where that says anything."""
+    if path.is_dir():
+        return path.name
+    folder = path.parent.parent if path.parent.name == "onnx" else path.parent
+    return folder.name if path.stem.startswith("model") and folder.name else path.stem
 
 
 def called(path: Path) -> str:

@@ -17,7 +17,18 @@ from app import addons, installed, sources
 from app.cache import default_hub_cache
 from app.events import EventBus, ModelsChanged
 from app.installed import Places, Survey
-from app.judging import EMBEDDED, INDEX, Catalog, EmptyCatalog, FileJudge, Judge, ModelEntry, Prepare, Thing
+from app.judging import (
+    EMBEDDED,
+    INDEX,
+    Catalog,
+    EmptyCatalog,
+    FileJudge,
+    Judge,
+    ModelEntry,
+    Prepare,
+    Thing,
+    helper_thing,
+)
 from app.known import Known
 from app.paths import Paths
 from app.settings import SettingsStore
@@ -171,9 +182,9 @@ class Models:
 
     def addon_file(self, path: Path) -> AddOn | None:
         """What a weight file, or a helper's folder, not on the list is; None where models have no use for one."""
-        if path.is_dir():
-            kind = tools.kind_of_folder(path)
-            return AddOn(str(path), path.name, kind, str(path)) if kind else None
+        if path.is_dir() or path.name.lower().endswith(sources.GRAPH):
+            thing = helper_thing(path)
+            return thing.addon if thing is not None else None
         return self._file_judge().file(path, StoredKind.FILE).addon
 
     def thing(self, key: str) -> Thing | None:

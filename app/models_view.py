@@ -184,6 +184,8 @@ def recognised_words(found: Recognised) -> str:
         FileKind.CHECKPOINT: "Model", FileKind.DENOISER: "Model without text encoders", FileKind.LORA: "LoRA",
         FileKind.VAE: "VAE", FileKind.EMBEDDING: "Embedding", FileKind.CONTROLNET: "ControlNet",
         FileKind.IP_ADAPTER: "IP-Adapter", FileKind.UPSCALER: "Upscaler", FileKind.TEXT_ENCODER: "Text encoder",
+        FileKind.BACKGROUND: "Background removal", FileKind.CAPTION: "Captioner", FileKind.DETECTION: "Detector",
+        FileKind.DEPTH: "Depth maps", FileKind.POSE: "Pose maps", FileKind.SEGMENTATION: "Maps of areas",
         FileKind.UNKNOWN: "Unknown file",
     }  # fmt: skip
     family = f" for {family_title(found.family)}" if found.family else ""

@@ -12,12 +12,14 @@ from pathlib import Path
 import msgspec
 
 from app.files import is_text
-from models.recognise import FileKind
+from models.recognise import HELPERS, FileKind, helper_kind
 
 log = logging.getLogger(__name__)
 
 INDEX = "model_index.json"
 WEIGHTS = (".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
+GRAPH = ".onnx"
+"""One graph is a model by itself: a cut-out."""
 DEEPEST = 8
 """Folders in folders."""
 MOST = 5000
@@ -43,11 +45,16 @@ _SKIPPED = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "o
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A weight file, or a model folder in diffusers layout. ``hint`` is what its place says it is."""
+    """A weight file, or a model folder in diffusers layout. ``hint`` is what its place says it is; of a helper (its
+    folder, or a graph) what it is."""
 
     path: Path
     is_folder: bool = False
     hint: FileKind = FileKind.UNKNOWN
+
+    @property
+    def is_helper(self) -> bool:
+        return self.hint in HELPERS
 
 
 def find(folder: Path) -> Iterator[Found]:
@@ -117,6 +124,10 @@ class _Walker:
             self._files.add(_inode(folder / INDEX))
             yield Found(folder, is_folder=True)
             return
+        if (helper := _helper(folder, entries)) in HELPERS:
+            self._files.add(_inode(folder))
+            yield Found(folder, is_folder=True, hint=helper)
+            return
         for entry in entries:
             if len(self._files) >= MOST:
                 return
@@ -128,6 +139,8 @@ class _Walker:
                     yield from self.walk(path, _hint(path) if _hint(path) is not FileKind.UNKNOWN else hint, depth + 1)
             elif entry.name.lower().endswith(WEIGHTS) and self._is_whole_and_new(path):
                 yield Found(path, hint=hint)
+            elif entry.name.lower().endswith(GRAPH) and helper_kind(path) in HELPERS and self._is_whole_and_new(path):
+                yield Found(path, hint=helper_kind(path))
 
     def _is_new(self, folder: Path) -> bool:
         inode = _inode(folder)
@@ -147,6 +160,12 @@ class _Walker:
             return False
         self._files.add(inode)
         return True
+
+
+def _helper(folder: Path, entries: list[os.DirEntry[str]]) -> FileKind:
+    """What helper the folder as a whole is: it has a configuration, or its one graph lies in a folder of its own."""
+    names = {entry.name for entry in entries}
+    return helper_kind(folder) if "config.json" in names or "onnx" in names else FileKind.UNKNOWN
 
 
 def _hint(folder: Path) -> FileKind:

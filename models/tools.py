@@ -6,10 +6,7 @@ by ``atelier generate --model ID --image FILE``. They are not chosen in Create's
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from models import maps
 from models.box import BoxSchema, OutputKind
@@ -98,20 +95,3 @@ BUILT_IN: dict[str, Tool] = {
     "maps": Tool("maps", "Make a map", BoxSchema(maps.specs())),
 }
 """Tools that need no weights, by the id they are called by."""
-
-_CAPTIONERS = re.compile(r"(ForConditionalGeneration|ForImageTextToText|GitForCausalLM)$")
-
-
-def kind_of_folder(folder: Path) -> str:
-    """The kind of tool that a folder holds, told from its files; empty for none. Reads one small file."""
-    if any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx")):
-        return "background-removal"
-    try:
-        config = json.loads((folder / "config.json").read_bytes()[:1_000_000])
-        classes = config.get("architectures") or []
-    except (OSError, ValueError, AttributeError):
-        return ""
-    names = [each for each in classes if isinstance(each, str)] if isinstance(classes, list) else []
-    if any(each.endswith("ForObjectDetection") for each in names):
-        return "detection"
-    return "caption" if any(_CAPTIONERS.search(each) for each in names) else ""

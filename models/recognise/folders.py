@@ -12,6 +12,7 @@ from models.errors import AtelierError, ErrorCode
 from models.headers import BrokenHeaderError, Listing, Tensor, read_listing
 from models.recognise.files import describe, recognise
 from models.recognise.finding import Finding
+from models.recognise.helpers import GRAPH, graphs_in, helper_kind
 from models.recognise.kinds import FileKind, Recognised
 from models.recognise.tensors import find
 
@@ -48,9 +49,31 @@ def recognise_folder(path: Path) -> Recognised:
     adapter = next((path / name for name in _ADAPTERS if (path / name).is_file()), None)
     if adapter is not None:
         return _adapter(path, recognise(adapter))
+    if (helper := recognise_helper(path)) is not None:
+        return helper
     if (path / "config.json").is_file():
         return _component(path)
     raise AtelierError(ErrorCode.FILE_UNKNOWN, "no model, adapter or component", file=path.name)
+
+
+def recognise_helper(path: Path) -> Recognised | None:
+    """A helper's folder, or the ONNX file of one; None for anything else.
+
+    Raises:
+        AtelierError: MODEL_CORRUPT for broken weight files, MODEL_INCOMPLETE for a configuration without any.
+        OSError: it cannot be read.
+    """
+    kind = helper_kind(path)
+    if kind is FileKind.UNKNOWN:
+        return None
+    if kind is FileKind.BACKGROUND:
+        graphs = [path] if path.suffix.lower() == GRAPH else graphs_in(path)
+        return Recognised(str(path), kind, "onnx", size_bytes=max(graph.stat().st_size for graph in graphs))
+    listing = _listing(path, path)
+    if not listing.tensors:
+        raise AtelierError(ErrorCode.MODEL_INCOMPLETE, model=path.name, file="model.safetensors")
+    base = next(iter(_words(_json(path / "config.json", path).get("architectures"))), "")
+    return msgspec.structs.replace(_folder(path, listing, Finding(kind), base), format="transformers", base="")
 
 
 def _pipeline(path: Path) -> Recognised:

@@ -12,8 +12,9 @@ from tiny_runs import Ear
 
 from models.card import ModelRef
 from models.planning import Plan
+from models.recognise import helper_kind
 from models.runners.caption import CaptionKind
-from models.tools import CAPTION, kind_of_folder
+from models.tools import CAPTION
 
 
 def git(folder: Path) -> Path:
@@ -35,7 +36,7 @@ def git(folder: Path) -> Path:
 def test_git_describes_a_picture(tmp_path: Path) -> None:
     Image.new("RGB", (64, 48), (60, 90, 200)).save(tmp_path / "photo.png")
     folder = git(tmp_path / "git")
-    assert kind_of_folder(folder) == "caption"
+    assert helper_kind(folder) == "caption"
     captioner = CaptionKind().load(ModelRef("g", "GIT", "caption", str(folder)), Plan("cpu"), Ear(), folder)
     ear = Ear()
     values = CAPTION.validate({"image": str(tmp_path / "photo.png"), "length": "short"})

@@ -17,11 +17,12 @@ from tiny_runs import Ear
 from models.card import AddonRef, ModelRef
 from models.errors import AtelierError, ErrorCode
 from models.planning import Plan
+from models.recognise import helper_kind
 from models.runners import cutout, detect
 from models.runners.base import CancelledRunError, Picture
 from models.runners.caption import CaptionKind
 from models.runners.cutout import CutoutKind
-from models.tools import CAPTION, CUTOUT, kind_of_folder
+from models.tools import CAPTION, CUTOUT
 
 CPU = Plan("cpu")
 
@@ -43,7 +44,7 @@ def captioner(folder: Path) -> Any:
 
 def test_a_captioner_says_something_and_counts_its_words(tmp_path: Path, photo: Path) -> None:
     folder = blip(tmp_path / "blip")
-    assert kind_of_folder(folder) == "caption"
+    assert helper_kind(folder) == "caption"
     ear = Ear()
     said = captioner(folder).run(CAPTION.validate({"image": str(photo)}), 0, tmp_path / "keep", ear)
     assert said.text
@@ -92,7 +93,7 @@ def cutter(path: Path) -> Any:
 
 def test_a_cut_out_is_opaque_where_the_subject_is(tmp_path: Path, photo: Path) -> None:
     onnx(tmp_path / "model" / "onnx" / "model.onnx")
-    assert kind_of_folder(tmp_path / "model") == "background-removal"
+    assert helper_kind(tmp_path / "model") == "background-removal"
     made = cutter(tmp_path / "model").run(CUTOUT.validate({"image": str(photo)}), 0, tmp_path / "keep", Ear())
     assert isinstance(made, Picture)
     assert (made.image.mode, made.image.size) == ("RGBA", (64, 48))

@@ -29,6 +29,12 @@ KIND_WORDS: dict[FileKind, str] = {
     FileKind.IP_ADAPTER: "Picture prompt (IP-Adapter)",
     FileKind.UPSCALER: "Upscaler",
     FileKind.TEXT_ENCODER: "Text encoder",
+    FileKind.BACKGROUND: "Background removal",
+    FileKind.CAPTION: "Describes pictures",
+    FileKind.DETECTION: "Finds things in pictures",
+    FileKind.DEPTH: "Makes depth maps",
+    FileKind.POSE: "Makes pose maps",
+    FileKind.SEGMENTATION: "Makes maps of areas",
     FileKind.UNKNOWN: "Unknown kind",
 }
 
