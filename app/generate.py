@@ -58,6 +58,7 @@ def generate(options: argparse.Namespace) -> int:
 
 
 def _run(core: Core, dispatcher: LoopDispatcher, options: argparse.Namespace, inputs: dict[str, Any]) -> int:
+    core.models.look()
     preset = _preset(core, options.preset)
     model = options.model or preset.model or _tool(core, options) or core.settings.value.model
     stop = Interrupts()

@@ -241,6 +241,11 @@ class Models:
 
     # -- looking --
 
+    def look(self) -> None:
+        """Look now, on this thread, unless that was done: for a command, which has to know add-ons before it begins."""
+        if not self._looked:
+            self._found(self.survey())
+
     def survey(self) -> Survey:
         """Read what is on the disk. Touches nothing else, so it may run on any thread."""
         return installed.survey(self._places(), self.known, self._catalog, self._device, self._prepare)

@@ -208,6 +208,21 @@ def test_cut_outs_and_captions_through_the_worker(atelier: Atelier, photo: Path,
     assert told["outputs"] == []
 
 
+def test_helpers_that_were_brought_in_are_used_without_being_named(photo: Path, tmp_path: Path) -> None:
+    helpers = load_helpers()
+    helpers.onnx(tmp_path / "cutter" / "onnx" / "model.onnx")
+    helpers.blip(tmp_path / "blip")
+    for name in ("cutter", "blip"):
+        out = command("models", "import", str(tmp_path / name))
+        assert out.returncode == 0, out.stderr
+    out = command("cutout", str(photo), "--json")
+    assert out.returncode == 0, out.stderr
+    assert json.loads(out.stdout.splitlines()[-1])["model"] == str(tmp_path / "cutter")
+    out = command("describe", str(photo), "--json")
+    assert out.returncode == 0, out.stderr
+    assert json.loads(out.stdout.splitlines()[-1])["text"]
+
+
 def test_a_detector_by_its_path_refines_a_picture(atelier: Atelier, photo: Path, tmp_path: Path) -> None:
     load_helpers().yolos(tmp_path / "yolos")
     job = atelier.make(image=str(photo), strength=0, detail_model=str(tmp_path / "yolos"), detail_what="")
