@@ -78,6 +78,9 @@ def test_what_is_not_here_is_offered_or_looked_for(core, page, window, qtbot) ->
     assert not dialog.findChildren(QPushButton, "tool.run")
     buttons = [name for name in ("tool.get", "tool.browse") if dialog.findChild(QPushButton, name)]
     assert len(buttons) == 1
+    offered = find(dialog, buttons[0], QPushButton)
+    assert dialog.focusWidget() is offered
+    assert offered.isDefault()
     find(dialog, buttons[0], QPushButton).click()
     assert window.page == "models"
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 from ui.i18n import tr
 from ui.viewmodels.tools import ROLES, Described, Made, ToolsVM
 from ui.views.models_dialogs import AskDialog
-from ui.widgets.controls import Combo, divider, label, row
+from ui.widgets.controls import Button, Combo, divider, label, row
 from ui.widgets.fields import Services
 from ui.widgets.form import Form
 
@@ -41,8 +41,7 @@ class ToolDialog(AskDialog):
             self._fill()
             self.run = self.add_button("tool.run", vm.title(kind), "accent")
             self.run.clicked.connect(self._run)
-            self.run.setDefault(True)
-            self.run.setFocus()
+            self._first(self.run)
 
     def _fill(self) -> None:
         for key, name in self._choices:
@@ -61,6 +60,7 @@ class ToolDialog(AskDialog):
             self.say(tr("Nothing on this computer can do this yet."))
             more = self.add_button("tool.browse", tr("Look for one…"), "accent")
             more.clicked.connect(lambda: self.leave(lambda: self.browse_wanted.emit(ROLES[self._kind])))
+            self._first(more)
         if offer is None:
             return
         entry = offer.entry
@@ -73,6 +73,14 @@ class ToolDialog(AskDialog):
         get.clicked.connect(lambda: self.leave(lambda: self.get_wanted.emit(entry.id)))
         if self._choices:
             self.body.addWidget(divider())
+        else:
+            self._first(get)
+
+    @staticmethod
+    def _first(button: Button) -> None:
+        """Enter presses it: it is the one next action."""
+        button.setDefault(True)
+        button.setFocus()
 
     def _rebuild(self) -> None:
         tool = self.combo.currentData()
