@@ -10,13 +10,10 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from ui.i18n import tr
-from ui.viewmodels import opening
+from ui.viewmodels import opening, restoring
 from ui.viewmodels.create import CreateVM
 from ui.viewmodels.later import Later
 from ui.viewmodels.work import WorkVM
-
-_TOLD = 4
-"""So many things that could not be taken over are named; a notice is read in passing."""
 
 
 @dataclass(frozen=True)
@@ -123,43 +120,5 @@ class DropVM(QObject):
             self.noticed.emit(tr("{name} is a reference now.", name=Path(path).name))
 
     def _restore(self) -> None:
-        if self._recipe is None:
-            return
-        model = self._recipe.get("model")
-        known = model if isinstance(model, Mapping) else {}
-        wanted, name = str(known.get("id", "")), str(known.get("name", ""))
-        if self._recipe.get("tool"):
-            self._restore_foreign(self._recipe, name)
-            return
-        self._create.use(wanted, dict(self._recipe["inputs"]))
-        if self._create.current != wanted and name:
-            self.noticed.emit(tr("{model} is not here; what fits this model was taken over.", model=name))
-        else:
-            self.noticed.emit(tr("Settings restored."))
-
-    def _restore_foreign(self, recipe: dict[str, Any], name: str) -> None:
-        """What another tool wrote, as far as the model takes it, and words for all that it does not."""
-        from models.metadata import inputs_for
-
-        called = _plain(name)
-        here = next(
-            (row.id for row in self._create.rows() if called and called in (_plain(row.name), _plain(row.id))), ""
-        )
-        self._create.use(here, {})
-        entry = self._create.entry()
-        if entry is None or entry.schema is None:
-            return
-        applied = inputs_for(recipe, entry.schema)
-        self._create.use(here, applied.inputs)
-        said = [tr("Settings of {tool} restored.", tool=str(recipe["tool"]))]
-        if not here and name:
-            said.append(tr("{model} is not here; what fits this model was taken over.", model=name))
-        left = len(applied.notes) - _TOLD
-        more = [tr("{n} more settings are not taken over.", n=left)] if left > 0 else []
-        self.noticed.emit(" ".join([*said, *applied.notes[:_TOLD], *more]))
-
-
-def _plain(name: str) -> str:
-    """A model's name as it compares with others: tools write it with and without marks, folders and endings."""
-    last = name.replace("\\", "/").split("/")[-1].casefold().removesuffix(".safetensors")
-    return "".join(letter for letter in last if letter.isalnum())
+        if self._recipe is not None and (said := restoring.restore(self._create, self._recipe)):
+            self.noticed.emit(said)

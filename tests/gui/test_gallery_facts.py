@@ -1,0 +1,348 @@
+"""The picture beside the gallery: its recipe, its relatives, and what can be done with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from PySide6.QtGui import QGuiApplication
+
+from app.jobs import Result
+from models import metadata
+from models.errors import ErrorCode, ErrorInfo
+from tests.unit import foreign_texts
+from ui.viewmodels.fact_words import facts_of
+from ui.viewmodels.facts import FactsVM
+from ui.viewmodels.kinship import kin_of, way_of
+
+LONG = " ".join(["a very long prompt"] * 200)
+
+
+@pytest.fixture
+def vm(window, core):
+    work = window.workspace
+    made = FactsVM(core, work.create, work.canvas, work.compare, work.loader, work)
+    yield made
+    made.close()
+
+
+def keep(core, key: str, prompt: str = "a lake", parent: str = "", model: str = "klein", **inputs: Any) -> Result:
+    """A picture in the library whose file's hash is its name; ``parent`` names the one it was made from."""
+    path = core.paths.pictures / f"{key}.png"
+    Image.new("RGB", (64, 48), (90, 120, 150)).save(path)
+    recipe: dict[str, Any] = {"inputs": {"prompt": prompt, "steps": 8, "seed": 7, **inputs}, "seed": 7,
+                              "model": {"id": model, "name": "FLUX.2 klein 4B"}}  # fmt: skip
+    if parent:
+        source = str(core.paths.pictures / f"{parent}.png")
+        recipe["inputs"]["image"] = source
+        recipe["pictures"] = {"image": {"path": source, "sha256": f"hash of {parent}"}}
+    return put(core, key, recipe, str(path), prompt)
+
+
+def put(core, key: str, recipe: dict[str, Any], path: str, prompt: str, **facts: Any) -> Result:
+    made = 1_790_000_000.0 + len(core.library.results)
+    model = recipe.get("model", {})
+    result = Result(key, "", path, made, model.get("id", ""), model.get("name", ""), prompt, 7, 64, 48, recipe)
+    core.library.results.insert(0, result)
+    core.history.store.add_result(result, {"hash": f"hash of {key}", **facts})
+    return result
+
+
+def foreign(core, tmp_path: Path, text: str = foreign_texts.A1111) -> str:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("parameters", text)
+    path = tmp_path / "theirs.png"
+    Image.new("RGB", (64, 64)).save(path, pnginfo=info)
+    recipe = metadata.read(path)
+    assert recipe is not None
+    put(core, "theirs", recipe, str(path), str(recipe["inputs"]["prompt"]), imported=1)
+    return "theirs"
+
+
+def rows(facts) -> dict[str, str]:
+    return {one.name: one.value for one in (*facts.made, *facts.add_ons, *facts.inputs, *facts.file)}
+
+
+# words
+
+
+def test_the_recipe_is_what_was_set_and_not_what_the_model_does_anyway(core, vm) -> None:
+    keep(core, "one", negative_prompt="blur", guidance_scale=3.5, clip_skip=1, strength=0.7, mask_padding=16)
+    vm.show("one")
+    facts = vm.facts()
+    assert facts.prompt == "a lake"
+    assert facts.negative == "blur"
+    said = rows(facts)
+    assert (said["model"], said["seed"], said["steps"], said["guidance_scale"]) == ("FLUX.2 klein 4B", "7", "8", "3.5")
+    assert said["size"] == "64 × 48"
+    assert not {"clip_skip", "strength", "mask_padding"} & said.keys()
+
+
+def test_strength_is_told_of_what_was_made_from_a_picture(core, vm) -> None:
+    keep(core, "root")
+    keep(core, "two", parent="root", strength=0.6)
+    vm.show("two")
+    assert rows(vm.facts())["strength"] == "0.6"
+    assert rows(vm.facts())["image"] == "root.png"
+
+
+def test_what_another_tool_wrote_is_told_with_what_was_lost(core, vm, tmp_path) -> None:
+    vm.show(foreign(core, tmp_path))
+    facts, said = vm.facts(), rows(vm.facts())
+    assert facts.prompt.startswith("a red apple")
+    assert said["model"] == "v1-5-pruned-emaonly"
+    assert said["model_hash"] == "6ce0161689"
+    assert said["tool"].startswith("A1111")
+    assert said["lora"].startswith("ink-style · 0.8")
+    assert any("ControlNet" in line for line in facts.lost)
+
+
+def test_a_picture_that_says_nothing_has_its_file_only(core, vm) -> None:
+    path = core.paths.pictures / "plain.png"
+    Image.new("RGB", (8, 8)).save(path)
+    put(core, "plain", {}, str(path), "")
+    vm.show("plain")
+    facts = vm.facts()
+    assert facts.recipe is False
+    assert facts.title == "plain.png"
+    assert facts.made == facts.inputs == ()
+    assert not vm.can_use_settings()
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [{"inputs": "words"}, {"inputs": {"prompt": 5, "loras": "x", "controls": [3], "embeddings": [{"name": 1}]}},
+     {"inputs": {"image": 3, "steps": None}, "unmapped": "text", "model": "sd", "seconds": "long"}],
+)  # fmt: skip
+def test_damaged_recipes_are_shown_as_far_as_they_go(core, vm, recipe) -> None:
+    put(core, "odd", recipe if isinstance(recipe.get("model"), dict) else {**recipe, "model": {}}, "/gone/x.png", "")
+    vm.show("odd")
+    assert vm.facts() is not None
+    assert facts_of(vm.facts().record).record.result.id == "odd"
+
+
+# relatives
+
+
+def test_the_family_is_a_tree(core, vm) -> None:
+    keep(core, "root")
+    keep(core, "mid", parent="root", strength=0.6)
+    keep(core, "other", parent="root", mask="m.png")
+    keep(core, "leaf", parent="mid", scale=4.0)
+    vm.show("mid")
+    assert [(one.id, one.depth, one.current) for one in vm.family()] == [
+        ("root", 0, False), ("mid", 1, True), ("leaf", 2, False), ("other", 1, False),
+    ]  # fmt: skip
+    assert [one.way for one in vm.family()][1:] == ["Image to image, 60 %", "Enlarged 4 times", "Inpainted"]
+
+
+def test_a_picture_without_relatives_has_no_tree(core, vm) -> None:
+    keep(core, "one")
+    vm.show("one")
+    assert vm.family() == ()
+
+
+def test_a_source_that_is_not_in_the_gallery_is_named(core, vm) -> None:
+    keep(core, "two", parent="elsewhere", strength=0.5)
+    vm.show("two")
+    first = vm.family()[0]
+    assert (first.id, first.words, first.way) == ("", "elsewhere.png", "Not in the gallery")
+
+
+def test_long_lines_and_large_families_are_counted(core, vm) -> None:
+    keep(core, "p0")
+    for number in range(1, 12):
+        keep(core, f"p{number}", parent=f"p{number - 1}")
+    for number in range(12):
+        keep(core, f"child{number}", parent="p11")
+    vm.show("p11")
+    family = vm.family()
+    assert [one.id for one in family[:6]] == ["p0", "", "p8", "p9", "p10", "p11"]
+    assert "7" in family[1].words
+    assert family[-1].words == "and 4 more"
+
+
+def test_a_new_child_joins_the_family_while_it_is_looked_at(core, vm) -> None:
+    from app.events import ResultAdded
+
+    keep(core, "root")
+    vm.show("root")
+    child = keep(core, "kid", parent="root", strength=0.4)
+    core.events.emit(ResultAdded(child))
+    assert [one.id for one in vm.family()] == ["root", "kid"]
+
+
+def test_ways() -> None:
+    def way(**inputs: Any) -> str:
+        return way_of(Result("a", "", "", 0, "", "", "", 0, 1, 1, {"inputs": inputs}))
+
+    assert way(prompt="x") == "From words"
+    assert way(prompt="x", variation_strength=0.15) == "Variation, 15 %"
+    assert way(image="a", extend_left=64) == "Extended"
+    assert way(image="a", edge=0.5, threshold=0.0) == "Cut out"
+    assert way(image="a", prompt="x", enlarge=2.0) == "Enlarged 2 times"
+    assert way() == ""
+    assert kin_of([], [], []) == ()
+
+
+# saying something
+
+
+def test_marks_and_tags_are_kept_and_shown(core, vm) -> None:
+    keep(core, "one")
+    keep(core, "two")
+    core.history.records.tag(["two"], ["sea"])
+    vm.show("one")
+    vm.favour(True)
+    vm.rate(4)
+    vm.tag("night, quiet  water ,")
+    record = vm.facts().record
+    assert (record.favourite, record.rating, record.tags) == (True, 4, ("night", "quiet water"))
+    assert vm.known_tags() == ["sea"]
+    vm.untag("night")
+    assert core.history.records.get("one").tags == ("quiet water",)
+
+
+def test_a_note_is_kept_when_typing_pauses(qtbot, core, vm) -> None:
+    keep(core, "one")
+    vm.show("one")
+    vm.write_note("for the door")
+    assert core.history.records.get("one").note == ""
+    qtbot.waitUntil(lambda: core.history.records.get("one").note == "for the door")
+
+
+def test_a_note_is_kept_when_another_picture_is_looked_at_and_when_the_window_closes(core, vm) -> None:
+    keep(core, "one")
+    keep(core, "two")
+    vm.show("one")
+    vm.write_note("first")
+    vm.show("two")
+    assert core.history.records.get("one").note == "first"
+    assert vm.note() == ""
+    vm.write_note("second")
+    vm.close()
+    assert core.history.records.get("two").note == "second"
+
+
+def test_words_typed_meanwhile_are_not_lost_to_an_older_answer(core, vm) -> None:
+    keep(core, "one")
+    vm.show("one")
+    vm.write_note("typing")
+    vm.favour(True)
+    assert vm.note() == "typing"
+
+
+def test_a_note_that_cannot_be_kept_stays_in_the_field(core, vm, monkeypatch) -> None:
+    keep(core, "one")
+    vm.show("one")
+    said: list[Any] = []
+    vm.failed.connect(said.append)
+    full = ErrorInfo(ErrorCode.DISK_FULL, {"path": "/"})
+    monkeypatch.setattr(core.history, "note", lambda key, text, failed: failed(full))
+    vm.write_note("precious")
+    vm.keep_notes()
+    assert vm.note() == "precious"
+    assert len(said) == 1
+    monkeypatch.undo()
+    vm.show("")
+    assert core.history.records.get("one").note == "precious"
+
+
+# doing something
+
+
+def test_settings_come_back_in_create(core, vm, window) -> None:
+    keep(core, "one", "an old harbour", steps=21)
+    pages: list[str] = []
+    vm.page_wanted.connect(pages.append)
+    vm.show("one")
+    vm.use_settings()
+    values = window.workspace.create.values()
+    assert (values["prompt"], values["steps"], values["seed"]) == ("an old harbour", 21, 7)
+    assert pages == ["create"]
+
+
+def test_settings_of_another_tool_come_back_as_far_as_the_model_takes_them(core, vm, window, tmp_path) -> None:
+    said: list[str] = []
+    window.workspace.canvas.noticed.connect(said.append)
+    vm.show(foreign(core, tmp_path))
+    vm.use_settings()
+    values = window.workspace.create.values()
+    assert values["prompt"].startswith("a red apple")
+    assert (values["steps"], values["seed"]) == (20, 2966098153)
+    assert "A1111" in said[-1]
+
+
+def test_a_model_known_by_its_hash_is_chosen_whatever_it_is_called(core, vm, window, tmp_path) -> None:
+    window.workspace.create.select("klein")
+    other = next(row.id for row in window.workspace.create.rows() if row.usable and row.id != "klein")
+    vm.matched = lambda recipe: other if recipe["model"].get("hash") == "6ce0161689" else ""
+    vm.show(foreign(core, tmp_path))
+    vm.use_settings()
+    assert window.workspace.create.current == other
+
+
+def test_the_seed_alone(core, vm, window) -> None:
+    keep(core, "one", "an old harbour")
+    window.workspace.create.set_values({"prompt": "mine"})
+    vm.show("one")
+    vm.use_seed()
+    values = window.workspace.create.values()
+    assert (values["prompt"], values["seed"]) == ("mine", 7)
+
+
+def test_a_picture_becomes_the_input(qtbot, core, vm, window) -> None:
+    result = keep(core, "one")
+    vm.show("one")
+    vm.use_as_input()
+    qtbot.waitUntil(lambda: window.workspace.work.shown)
+    assert window.workspace.work.path == result.path
+
+
+def test_what_is_copied(core, vm) -> None:
+    keep(core, "one", "a lake", steps=9, negative_prompt="blur")
+    vm.show("one")
+    clipboard = QGuiApplication.clipboard()
+    for name, text in (("prompt", "a lake"), ("negative", "blur"), ("seed", "7"), ("path", vm.path)):
+        vm.copy(name)
+        assert clipboard.text() == text
+    vm.copy("all")
+    assert clipboard.text().splitlines()[0] == "a lake"
+    assert "Steps: 9" in clipboard.text()
+    assert metadata.foreign({"parameters": clipboard.text()}) is not None
+
+
+def test_a_missing_file_cannot_be_worked_on_but_its_settings_can_be_used(qtbot, core, vm) -> None:
+    result = keep(core, "one")
+    Path(result.path).unlink()
+    vm.show("one")
+    qtbot.waitUntil(lambda: vm.missing)
+    assert not vm.can_use_as_input()
+    assert not vm.can_compare()
+    assert vm.can_use_settings()
+
+
+def test_two_chosen_pictures_are_compared(core, vm, window) -> None:
+    keep(core, "one")
+    keep(core, "two")
+    vm.show(["one", "two"])
+    assert (vm.id, vm.count, vm.facts()) == ("", 2, None)
+    vm.compare_chosen()
+    assert window.workspace.compare.active
+
+
+def test_a_late_answer_about_another_picture_is_dropped(core, vm, monkeypatch) -> None:
+    keep(core, "one")
+    keep(core, "two")
+    late: list[Any] = []
+    asked = core.history.record
+    monkeypatch.setattr(core.history, "record", lambda key, then, failed: late.append((key, then, failed)))
+    vm.show("one")
+    vm.show("two")
+    for key, then, failed in reversed(late):
+        asked(key, then, failed)
+    assert vm.facts().record.result.id == "two"
