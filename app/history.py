@@ -77,6 +77,10 @@ class History:
     def ids(self, query: str, then: Then[list[str]], failed: Failed) -> None:
         self._search.do(lambda: self.records.ids(query), then, failed)
 
+    def look(self, work: Callable[[Records], T], then: Then[T], failed: Failed) -> None:
+        """Read anything on the thread that searches, where it keeps nobody waiting."""
+        self._search.do(lambda: work(self.records), then, failed)
+
     def record(self, result_id: str, then: Then[Record | None], failed: Failed) -> None:
         self._search.do(lambda: self.records.get(result_id), then, failed)
 

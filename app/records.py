@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,30 @@ class Record(msgspec.Struct, frozen=True):
     parent: str = ""
     trashed: float | None = None
     missing: bool = False
+
+
+class Sort(StrEnum):
+    """In which order pictures stand; the newest comes first among equals."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    RATING = "rating"
+    MODEL = "model"
+    LARGEST = "largest"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What a grid of pictures shows of one, without its recipe. ``width`` and ``height`` in pixels."""
+
+    id: str
+    path: str
+    title: str
+    model: str
+    width: int
+    height: int
+    favourite: bool
+    rating: int
+    missing: bool
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -93,12 +118,30 @@ class Records:
         )[0][0]  # fmt: skip
         return int(found) - int(thrown)
 
-    def ids(self, query: str | Query = "") -> list[str]:
-        """The ids of all that ``query`` finds, newest first: for "select all"."""
+    def ids(self, query: str | Query = "", sort: Sort = Sort.NEWEST, limit: int = -1) -> list[str]:
+        """The ids of what ``query`` finds, in order; the first ``limit`` of them when that is not negative."""
         asked = parse(query) if isinstance(query, str) else query
         clause, values = _where(asked, None, False)
         key = "search.rowid" if asked.match else "r.number"
-        return [str(row[0]) for row in self._store.query(f"SELECT r.id {clause} ORDER BY {key} DESC", values)]
+        order = {
+            Sort.NEWEST: f"{key} DESC",
+            Sort.OLDEST: key,
+            Sort.RATING: f"r.rating DESC, {key} DESC",
+            Sort.MODEL: f"r.model_name COLLATE NOCASE, {key} DESC",
+            Sort.LARGEST: f"r.width * r.height DESC, {key} DESC",
+        }[sort]
+        sql = f"SELECT r.id {clause} ORDER BY {order} LIMIT ?"
+        return [row[0] for row in self._store.query(sql, (*values, limit))]
+
+    def rows(self, ids: Sequence[str]) -> list[Row]:
+        """What a grid shows of these (at most some hundreds), in any order; those that are gone are left out."""
+        marks = ", ".join("?" * len(ids))
+        sql = ("SELECT id, path, prompt, model_name, width, height, favourite, rating, missing FROM results"
+               f" WHERE id IN ({marks})")  # fmt: skip
+        return [
+            Row(key, path, title or Path(path).name, model, width, height, bool(favourite), rating, bool(missing))
+            for key, path, title, model, width, height, favourite, rating, missing in self._store.query(sql, ids)
+        ]
 
     def get(self, result_id: str) -> Record | None:
         sql = f"SELECT {RESULT}, {_EXTRA} FROM results WHERE id = ?"
