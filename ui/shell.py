@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Signal
+from PySide6.QtCore import QByteArray, QUrl, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -317,14 +317,22 @@ class MainWindow(QMainWindow):
             return
         event.acceptProposedAction()
         if kind == "weights":
-            self.show_page("models")
-            self.models_page.take(event.mimeData().urls())
+            self._take_weights(event.mimeData().urls())
             return
         self.show_page("create")
         if kind == "model":
             self.workspace.create.add_folder(path)
         elif kind == "picture":
             self.create_page.canvas.take_drop(path, self.mapToGlobal(event.position().toPoint()))
+
+    def _take_weights(self, urls: Sequence[QUrl]) -> None:
+        """On Create they are for what is made next; elsewhere they are only added."""
+        paths = [url.toLocalFile() for url in urls if url.isLocalFile()]
+        if self.page == "create" and paths:
+            self.create_page.take_weights(paths)
+            return
+        self.show_page("models")
+        self.models_page.take(urls)
 
     def _dropped(self, event: QDropEvent) -> tuple[str, str] | None:
         urls = event.mimeData().urls()
@@ -336,8 +344,8 @@ class MainWindow(QMainWindow):
         if self.page == "models" or weights:
             return "weights", ""
         folders = [url.toLocalFile() for url in urls if url.isLocalFile() and Path(url.toLocalFile()).is_dir()]
-        if folders:
-            return "model", folders[0]
+        if folders:  # one with a part of a model is looked at first, as a file is
+            return ("model", folders[0]) if (Path(folders[0]) / "model_index.json").is_file() else ("weights", "")
         picture = picture_file(urls)
         return ("picture", picture) if picture else None
 
@@ -349,9 +357,10 @@ class MainWindow(QMainWindow):
             self.models_page.light(on)
             if on:
                 return
+        self.create_page.light(on and kind == "weights")
         for field in self.create_page.form.form.pictures():
             field.light(on and kind == "picture")
-        mark(self.create_page.form.picker, drop="true" if on and kind != "picture" else "false")
+        mark(self.create_page.form.picker, drop="true" if on and kind == "model" else "false")
         self.create_page.form.picker.update()
 
     # what is remembered

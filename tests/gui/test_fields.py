@@ -101,3 +101,21 @@ def test_slider_and_number_agree(qtbot) -> None:
     assert field._slider.value() == 4
     field._slider.setValue(1)
     assert field.value() == 1.5
+
+
+def test_a_folded_part_says_what_in_it_is_not_as_it_was_at_first(qtbot) -> None:
+    form = Form()
+    qtbot.addWidget(form)
+    advanced = {"x-advanced": True, "x-kind": "boolean"}
+    schema = {"properties": {"one": {**advanced, "title": "One"}, "two": {**advanced, "title": "Two"}}}
+    form.build(schema, {"one": False, "two": False})
+    section = form._sections["advanced"]
+    assert section.summary() == ""
+    form.set_values({"one": True, "two": True})
+    assert section.summary() == "One · Two"
+    form.set_hidden({"two"})
+    assert section.summary() == "One"
+    form.open_section("advanced")
+    form.field("one").reset()
+    section.set_open(False)
+    assert section.summary() == ""

@@ -89,6 +89,13 @@ def test_what_a_recipe_names_and_is_not_here_is_said(core, window) -> None:
     assert embeddings.value() == ["x"]
 
 
+def test_before_it_is_joined_to_the_window_a_field_says_what_it_was_given() -> None:
+    schema = {"title": "Upscaler", "x-addons": ["upscaler"]}
+    assert AddonField("upscaler", schema, "lanczos").value() == "lanczos"
+    assert AddonField("upscaler", schema, "4x-sharp").value() == "4x-sharp"
+    assert AddonField("vae", {"x-addons": ["vae"]}, None).value() is None
+
+
 def test_with_none_here_there_is_the_way_to_get_some(core, window) -> None:
     with_loras(core, [])
     window.workspace.create.schema_changed.emit()

@@ -578,13 +578,6 @@ def test_several_things_at_once_and_one_that_is_none(qtbot, window, core, page, 
     assert states == ["done", "refused", "done"]
 
 
-def test_weights_dropped_on_create_come_here(qtbot, window, core, tmp_path) -> None:
-    (path,) = made(tmp_path, "model.safetensors")
-    drop(window, path)
-    assert window.page == "models"
-    assert dialog(window, "models.import").isVisible()
-
-
 # from create
 
 

@@ -69,14 +69,15 @@ def recognised_words(found: Recognised) -> str:
 
 def recognised_line(found: Recognised) -> str:
     parts = [file_size(found.size_bytes) if found.size_bytes else "", found.format if found.format != "pickle" else ""]
-    parts.append(parameters_words(found.parameters))
+    if found.parameters and found.kind in (FileKind.CHECKPOINT, FileKind.DENOISER, FileKind.TEXT_ENCODER):
+        parts.append(tr("{n} parameters", n=parameters_words(found.parameters)))
     if found.trigger:
         quoted = ", ".join(f"“{word}”" for word in found.trigger[:4])
         parts.append(tr("called by {words}", words=quoted))
     if found.base:
         parts.append(tr("made for {base}", base=found.base))
-    if "unverified_family" in found.warnings:
-        parts.append(tr("its family is a guess"))
+    if "unverified_family" in found.warnings and found.kind is not FileKind.UNKNOWN:
+        parts.append(tr("its family is a guess") if found.family else tr("family not known"))
     return " · ".join(part for part in parts if part)
 
 
@@ -100,10 +101,12 @@ def _ready(path: str, found: Recognised) -> ImportRow:
 
 
 class ImportsVM(QObject):
-    """``changed`` comes when a row is another; ``finished`` when all that could be added was."""
+    """``changed`` comes when a row is another; ``finished`` when all that could be added was; ``to_use`` carries the id
+    of each that was added to be used at once."""
 
     changed = Signal()
     finished = Signal(str)
+    to_use = Signal(str)
 
     def __init__(self, weights: WeightsPort, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -111,15 +114,16 @@ class ImportsVM(QObject):
         self._rows: dict[str, ImportRow] = {}
         self.copy = False
         self.consent = False
-        self._stop = False
+        self._stop = self._use = False
         self._added = 0
 
     def rows(self) -> list[ImportRow]:
         return list(self._rows.values())
 
-    def take(self, paths: Sequence[str]) -> None:
-        """Begin with ``paths``: each is looked at, nothing is changed yet."""
+    def take(self, paths: Sequence[str], use: bool = False) -> None:
+        """Begin with ``paths``: each is looked at, nothing is changed yet. ``use``: they are for what is made next."""
         self._rows = {}
+        self._use = use
         self.copy = self.consent = self._stop = False
         self._added = 0
         for path in dict.fromkeys(paths):
@@ -194,6 +198,8 @@ class ImportsVM(QObject):
 
         def added(key: str) -> None:
             if key:
+                if self._use:
+                    self.to_use.emit(key)
                 self._done(row.path)
             else:
                 self._put(row.path, replace(row, state="ready"))

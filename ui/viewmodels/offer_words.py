@@ -162,7 +162,11 @@ def parameters_words(count: int) -> str:
     """ "3.5 billion", "860 million"."""
     if count >= 1_000_000_000:
         return tr("{n} billion", n=f"{count / 1e9:.1f}".removesuffix(".0"))
-    return tr("{n} million", n=round(count / 1e6)) if count else ""
+    if count >= 10_000_000:
+        return tr("{n} million", n=round(count / 1e6))
+    if count >= 100_000:
+        return tr("{n} million", n=f"{count / 1e6:.1f}".removesuffix(".0"))
+    return tr("{n} thousand", n=max(1, round(count / 1e3))) if count else ""
 
 
 def live(offer: Offer) -> Download | None:

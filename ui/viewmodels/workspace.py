@@ -23,6 +23,7 @@ from ui.viewmodels.prompts import PromptsVM
 from ui.viewmodels.queue import HeldVM, QueueModel
 from ui.viewmodels.recent import RecentModel, Thumbs
 from ui.viewmodels.settings import SettingsVM
+from ui.viewmodels.taken import TakenVM
 from ui.viewmodels.texture import TextureVM
 from ui.viewmodels.tools import ToolsVM
 from ui.viewmodels.words import EngineView, engine_view
@@ -56,6 +57,8 @@ class Workspace(QObject):
         self.recent = RecentModel(core, self.thumbs, self)
         self.settings = SettingsVM(core, self)
         self.models = ModelsVM(core, core, self)
+        self.taken = TakenVM(core, self.create, self.models.imports, self)
+        self.taken.noticed.connect(self.canvas.noticed)
         self.work.thumb_made.connect(self.thumbs.put)
         self.thumbs.awaited = self._is_opened
         self.create.submitted.connect(self.canvas.follow)
@@ -99,6 +102,7 @@ class Workspace(QObject):
         for part in (self.fast, self.create, self.canvas, self.queue, self.held, self.recent, self.settings):
             part.close()
         self.tools.close()
+        self.taken.close()
         self.models.close()
         self.prompts.close()
         self.maps.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
+from ui.i18n import tr
 from ui.theme import tokens
 from ui.viewmodels.workspace import Workspace
 from ui.views.canvas_panel import CanvasPanel
@@ -18,6 +20,7 @@ from ui.views.prompt_tools import PromptTools
 from ui.views.side_panel import SidePanel
 from ui.views.tiled_panel import TiledPanel
 from ui.views.tool_dialog import DescribedDialog, ToolDialog
+from ui.widgets.drop_zones import DropHere
 
 SIDE_FROM = 1120
 """Below this width the side panel folds by itself; asking for it brings it back all the same."""
@@ -50,6 +53,12 @@ class CreatePage(QWidget):
         self._form_wanted: bool = bool(workspace.state.get("form", True))
         self._narrow: bool | None = None
         self._restore_sizes(workspace.state.get("panels"))
+        self.drop = DropHere(
+            "create.drop",
+            tr("Drop to add and use it"),
+            tr("A LoRA or another add-on joins the form, a model is chosen"),
+            self,
+        )
         self._connect()
         self._models_changed()
         self._mark_shown()
@@ -68,6 +77,7 @@ class CreatePage(QWidget):
         self.canvas.side_toggle.clicked.connect(self.toggle_side)
         self.canvas.empty.tried.connect(self._try)
         self.canvas.empty.choose.connect(self.form.open_picker)
+        self._workspace.taken.ready.connect(self.form.take_addon)
         vm.picture_changed.connect(self._mark_shown)
         self._workspace.compare.changed.connect(self._mark_shown)
         self._workspace.create.schema_changed.connect(self._models_changed)
@@ -109,6 +119,22 @@ class CreatePage(QWidget):
         shown, compare = self._workspace.canvas.shown, self._workspace.compare
         right = compare.right if compare.active else None
         self.side.mark_shown(right.result if right is not None else shown.result, shown.job)
+
+    # weights from the disk
+
+    def light(self, on: bool) -> None:
+        """Show that the files that are dragged over the window can be dropped."""
+        self.drop.setGeometry(self.rect().adjusted(16, 16, -16, -16))
+        self.drop.setVisible(on)
+        self.drop.raise_()
+
+    def take_weights(self, paths: Sequence[str]) -> None:
+        """Ask what is to be done with these files and folders; what is added goes into the form."""
+        from ui.views.import_dialog import ImportDialog
+
+        imports = self._workspace.models.imports
+        imports.take(paths, use=True)
+        ImportDialog(imports, self.window()).open()
 
     # panels
 

@@ -6,21 +6,27 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.theme import current, tokens
 from ui.theme.icons import paint_icon
+from ui.viewmodels.addons import AddonView
 from ui.viewmodels.create import MAX_COUNT, CreateVM
 from ui.viewmodels.fast import FastVM
 from ui.viewmodels.recent import Thumbs
+from ui.widgets.cards_field import AddonCardsField
 from ui.widgets.controls import Button, ElidedLabel, IconButton, IconLabel, divider, label, mark, row, tabular
 from ui.widgets.fast_row import FastRow
 from ui.widgets.fields import AddonRow
-from ui.widgets.form import Form
+from ui.widgets.form import Form, group_of
+from ui.widgets.lora_field import AddonField
 from ui.widgets.model_picker import ModelPicker
+
+SETTLED_MS = 250
+"""After this long a form has been laid out with what was added to it."""
 
 
 class CountSpin(QSpinBox):
@@ -94,6 +100,7 @@ class FormPanel(QWidget):
         self._vm = vm
         self._fast_vm = fast
         self._fast: FastRow | None = None
+        self._sought = ""
         mark(self, surface="panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(292)
@@ -137,7 +144,9 @@ class FormPanel(QWidget):
         # A line only while there is more of the form beneath it.
         self._more = divider()
         self._more.hide()
-        self._scroll.verticalScrollBar().rangeChanged.connect(lambda _, end: self._more.setVisible(end > 0))
+        bar = self._scroll.verticalScrollBar()
+        bar.rangeChanged.connect(lambda _, end: self._more.setVisible(end > 0))
+        bar.rangeChanged.connect(lambda *_: self._show_sought())
         layout.addWidget(self._more)
         layout.addLayout(self._make_foot())
 
@@ -269,6 +278,26 @@ class FormPanel(QWidget):
         target, inside = self.findChild(QWidget, name), self._scroll.widget()
         if target is not None and inside is not None:
             self._scroll.verticalScrollBar().setValue(target.mapTo(inside, QPoint(0, 0)).y() - 8)
+
+    def take_addon(self, name: str, view: AddonView) -> None:
+        """Put an add-on into the input ``name``, where it can be seen."""
+        field = self.form.field(name)
+        if isinstance(field, AddonField | AddonCardsField):
+            self.form.open_section(group_of(field.schema))
+            field.add_named(AddonRow(**asdict(view)))
+            self._sought = name
+            QTimer.singleShot(0, self, self._show_sought)
+            QTimer.singleShot(SETTLED_MS, self, self._forget_sought)
+
+    def _forget_sought(self) -> None:
+        self._sought = ""
+
+    def _show_sought(self) -> None:
+        """Show what was added to a field, of a list its last card; each time the form has grown by a part of it."""
+        field = self.form.field(self._sought) if self._sought else None
+        where = field.cards[-1] if isinstance(field, AddonCardsField) and field.cards else field
+        if where is not None:
+            self._scroll.ensureWidgetVisible(where, 0, 24)
 
     def open_picker(self) -> None:
         self.picker.setFocus(Qt.FocusReason.ShortcutFocusReason)

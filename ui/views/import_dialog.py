@@ -127,10 +127,13 @@ class ImportDialog(QDialog):
         self._add.clicked.connect(self._vm.add)
         self._cancel.clicked.connect(self.reject)
         self._vm.changed.connect(self._refresh)
-        self._vm.finished.connect(lambda _: self.accept())
+        self._vm.finished.connect(self._finish)  # a lambda would outlive the dialog and hear of the next import
         self.rejected.connect(self._vm.stop)
         for button in (self._add, self._cancel):
             button.setAutoDefault(False)
+
+    def _finish(self, _words: str) -> None:
+        self.accept()
 
     def _say_where(self) -> None:
         self._hint.setText(

@@ -20,30 +20,13 @@ from ui.views.import_dialog import ImportDialog
 from ui.views.models_dialogs import open_dialog
 from ui.views.storage_panel import StoragePanel
 from ui.widgets.controls import Button, IconLabel, divider, label, mark, row
+from ui.widgets.drop_zones import DropHere
 from ui.widgets.floating import Toast
 
 LEAST_DETAILS, TWO_COLUMNS, SMALL = 326, 628, 700
 LEAST_LIST = 480
 """Below this width the cards give way to the details while those are open."""
 FILES = "*.safetensors *.gguf *.ckpt *.pt *.pth *.bin *.sft"
-
-
-class DropHere(QFrame):
-    """Lies over the page while files are dragged into the window."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("models.drop")
-        mark(self, surface="drop")
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        centre = Qt.AlignmentFlag.AlignHCenter
-        layout = QVBoxLayout(self)
-        layout.addStretch(1)
-        layout.addWidget(IconLabel("download", "accent", 32), 0, centre)
-        layout.addWidget(label(tr("Drop models here"), "heading"), 0, centre)
-        layout.addWidget(label(tr("Checkpoints, LoRAs, VAEs, upscalers, folders"), tone="soft"), 0, centre)
-        layout.addStretch(1)
-        self.hide()
 
 
 class ModelsPage(QWidget):
@@ -64,7 +47,8 @@ class ModelsPage(QWidget):
         self._segments: dict[str, QPushButton] = {}
         self._stack = QStackedWidget()
         self._add = Button(tr("Add from disk…"), "", "folder-plus")
-        self.drop = DropHere(self)
+        words = tr("Checkpoints, LoRAs, VAEs, upscalers, folders")
+        self.drop = DropHere("models.drop", tr("Drop models here"), words, self)
         self.toast = Toast(self)
         self.toast.setObjectName("models.notice")
         self._lay_out()

@@ -205,6 +205,12 @@ class AddonCardsField(CardsField):
         """A fresh draft for this add-on."""
         return {"name": self.name_of(row)}
 
+    def add_named(self, row: AddonRow) -> None:
+        """Put this add-on on top of the others, as one that was dropped on the window; one that is there is not put
+        there twice."""
+        if all(self.row_of(str(draft.get("name", ""))) != row for draft in self.drafts):
+            self.add(self.make_named(row))
+
     def rename(self, draft: dict[str, Any], row: AddonRow) -> None:
         """The user chose another add-on for a card."""
         draft["name"] = self.name_of(row)

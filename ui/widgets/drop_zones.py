@@ -1,4 +1,5 @@
-"""What appears over the canvas while a picture is dragged into the window: one field for each thing it can become."""
+"""What appears while something is dragged into the window: over the canvas one field for each thing a picture can
+become, over a page that files are taken there."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ from typing import Protocol
 
 from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from ui.i18n import tr
 from ui.theme import current, tokens
 from ui.theme.icons import paint_icon
+from ui.widgets.controls import IconLabel, label, mark
 
 
 class Offer(Protocol):
@@ -25,6 +27,24 @@ class Offer(Protocol):
     def line(self) -> str: ...
     @property
     def possible(self) -> bool: ...
+
+
+class DropHere(QFrame):
+    """Lies over a page while files are dragged into the window."""
+
+    def __init__(self, name: str, title: str, line: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        mark(self, surface="drop")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        centre = Qt.AlignmentFlag.AlignHCenter
+        layout = QVBoxLayout(self)
+        layout.addStretch(1)
+        layout.addWidget(IconLabel("download", "accent", 32), 0, centre)
+        layout.addWidget(label(title, "heading"), 0, centre)
+        layout.addWidget(label(line, tone="soft"), 0, centre)
+        layout.addStretch(1)
+        self.hide()
 
 
 class DropZones(QWidget):

@@ -122,6 +122,10 @@ class Field(QWidget):
     def finish(self) -> None:
         self.body.addWidget(self._problem)
 
+    def hide_caption(self) -> None:
+        """Leave the words to what stands above."""
+        self._caption.hide()
+
     def note(self) -> None:
         """The user changed the value."""
         self._show_reset()

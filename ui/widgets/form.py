@@ -96,6 +96,10 @@ class Section(QWidget):
     def is_open(self) -> bool:
         return self._head.isChecked()
 
+    def summary(self) -> str:
+        """What is said beside the heading while it is folded."""
+        return self._summary
+
     def set_names(self, names: list[str]) -> None:
         self._summary = " · ".join(names)
         self._names.set_full("" if self.is_open() else self._summary)
@@ -153,6 +157,9 @@ class Form(QWidget):
         section = self._sections[group] = Section(title, f"create.{group}")
         section.help_wanted.connect(lambda: self.help_wanted.emit(group))
         self._add(section.content, items, defaults)
+        first = self._fields.get(items[0][0])
+        if first is not None and first.title == title:
+            first.hide_caption()  # it is what the section is called
         section.set_open(group in self._open)
         body.addWidget(section)
 
@@ -170,7 +177,7 @@ class Form(QWidget):
             field.setVisible(name not in self._hidden)
         for group, section in self._sections.items():
             names = [self._fields[name].title for name in self._within(group) if name not in self._hidden]
-            section.set_names(names if group == ADVANCED else self._in_use(group))
+            section.set_names(self._in_use(group))
             section.setVisible(bool(names))
 
     def _within(self, group: str) -> list[str]:
@@ -178,7 +185,8 @@ class Form(QWidget):
 
     def _in_use(self, group: str) -> list[str]:
         """What of a folded part is not as it was at first."""
-        return [words for name in self._within(group) if (words := self._fields[name].summary())]
+        shown = (self._fields[name] for name in self._within(group) if name not in self._hidden)
+        return [words for field in shown if (words := field.summary())]
 
     def refresh(self) -> None:
         """Small versions of chosen pictures have arrived, or add-ons have changed."""
@@ -208,7 +216,7 @@ class Form(QWidget):
 
     def _edited(self, name: str, value: object) -> None:
         group = group_of(self._fields[name].schema)
-        if group and group != ADVANCED:
+        if group:
             self._sections[group].set_names(self._in_use(group))
         self.edited.emit(name, value)
 

@@ -218,7 +218,7 @@ class Card(QFrame):
         self.switch.setAccessibleName(tr("{what}: on", what=what))
         self.switch.setToolTip(tr("On or off; what is off stays here and does nothing"))
         self.switch.toggled.connect(self._turn)
-        self.title = Button("", "section")
+        self.title = Button("", "name")
         self.title.setObjectName(f"{name}.name")
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.title.clicked.connect(self.pick_wanted)

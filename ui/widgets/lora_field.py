@@ -126,11 +126,6 @@ class LoraField(AddonCardsField):
         name = row.name if row is not None else Path(str(draft.get("name", ""))).stem
         return f"{name} {number(float(draft.get('weight', 1.0)))}"
 
-    def add_named(self, row: AddonRow) -> None:
-        """Put this add-on on top of the others, as one that was dropped on the window."""
-        if all(self.row_of(str(draft.get("name", ""))) != row for draft in self.drafts):
-            self.add(self.make_named(row))
-
 
 class EmbeddingsField(AddonCardsField):
     """The value is the list of their names."""
@@ -182,6 +177,8 @@ class AddonField(Field):
         self.adopt(self._combo)
         self.body.setSpacing(tokens.GAP // 4)
         self.finish()
+        self.refresh()
+        self.show_value(default)
 
     def attach(self, services: Services) -> None:
         self._services = services
@@ -201,6 +198,11 @@ class AddonField(Field):
                 self._combo.addItem(row.name, row.entry or row.id)
         self._combo.blockSignals(False)
         self.show_value(value)
+
+    def add_named(self, row: AddonRow) -> None:
+        """Choose this one, as one that was dropped on the window."""
+        self.show_value(row.entry or row.id)
+        self.note()
 
     def value(self) -> Any:
         return self._combo.currentData()
