@@ -42,7 +42,7 @@ def file_size(count: int) -> str:
     """Bytes of files with their unit, in powers of 1000 as the hub and most file managers count them."""
     for unit, least in (("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)):
         if count >= least or unit == "KB":
-            value = count / least
+            value = count / least if count >= least or not count else 1.0  # what is there takes some room
             digits = 1 if value < 100 and unit == "GB" else 0
             words = f"{value:.{digits}f}".removesuffix(".0")
             return tr("{n} {unit}", n=words, unit=unit)

@@ -110,13 +110,17 @@ def test_it_lights_up_while_weights_are_dragged_over_it(window, core) -> None:
 
 def test_several_dropped_at_once_are_one_notice_and_the_last_is_in_sight(qtbot, window, core, tmp_path) -> None:
     window.resize(1280, 700)
-    paths = made(tmp_path, "one-lora.safetensors", "two-lora.safetensors")
+    paths = made(tmp_path, "one-lora.safetensors", "two-lora.safetensors", "other-lora.safetensors")
     drop(window, *paths)
     press(qtbot, dialog(window, "models.import"), "models.import.yes")
-    core.models.own_addons = [AddOn(str(path), path.stem, "lora", str(path), "sdxl") for path in paths]
+    families = ("sdxl", "sdxl", "flux1")
+    core.models.own_addons = [
+        AddOn(str(path), path.stem, "lora", str(path), family) for path, family in zip(paths, families, strict=True)
+    ]
     core.events.emit(ModelsChanged())
     assert [item["name"] for item in loras(window)] == ["one-lora", "two-lora"]
-    assert window.create_page.canvas.toast.text() == "2 add-ons are in the form now."
+    said = "2 add-ons are in the form now. “other-lora” was added, but not to the form: Made for FLUX.1."
+    assert window.create_page.canvas.toast.text() == said
     card = find(window, "create.loras.2")
     shown = window.create_page.form._scroll.viewport()
     qtbot.waitUntil(lambda: shown.rect().contains(card.mapTo(shown, card.rect().bottomLeft())))

@@ -29,6 +29,7 @@ class TakenVM(QObject):
         self._imports = imports
         self._waiting: list[str] = []
         self._taken: list[str] = []
+        self._told: list[str] = []
         imports.to_use.connect(self._added)
         imports.changed.connect(self._say)
         self._end = core.events.subscribe(ModelsChanged, lambda _: self._look())
@@ -51,32 +52,34 @@ class TakenVM(QObject):
                 self._waiting.remove(key)
                 if models[key].problem is None:
                     self._create.select(key)
-                    self.noticed.emit(tr("“{name}” is chosen.", name=models[key].card.name))
+                    self._told.append(tr("“{name}” is chosen.", name=models[key].card.name))
             elif key in addons:
                 self._waiting.remove(key)
-                if self._use(addons[key]):
-                    self._taken.append(addons[key].name)
+                self._use(addons[key])
         self._say()
 
     def _say(self) -> None:
-        """What joined the form, in one sentence once all is there."""
-        if not self._taken or self._waiting or self._imports.busy:
+        """What became of all of them, once the last is there."""
+        if self._waiting or self._imports.busy or not (self._taken or self._told):
             return
-        taken, self._taken = self._taken, []
+        taken, told = self._taken, self._told
+        self._taken, self._told = [], []
         one, many = "“{name}” is in the form now.", "{n} add-ons are in the form now."
-        self.noticed.emit(plural(one, many, len(taken), name=taken[0]))
+        if taken:
+            told = [plural(one, many, len(taken), name=taken[0]), *told]
+        self.noticed.emit(" ".join(told))
 
-    def _use(self, addon: AddonView) -> bool:
+    def _use(self, addon: AddonView) -> None:
         name = self._input_for(addon.kind)
         if name and addon.fits:
             self.ready.emit(name, addon)
-            return True
+            self._taken.append(addon.name)
+            return
         entry = self._create.entry()
         model = entry.card.name if entry is not None else ""
         why = addon.problem if name else tr("{model} takes none of its kind", model=model)
         why = why.rstrip(".")
-        self.noticed.emit(tr("“{name}” was added, but not to the form: {why}.", name=addon.name, why=why))
-        return False
+        self._told.append(tr("“{name}” was added, but not to the form: {why}.", name=addon.name, why=why))
 
     def _input_for(self, kind: str) -> str:
         box = self._create.box()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDialog,
@@ -134,6 +135,13 @@ class ImportDialog(QDialog):
 
     def _finish(self, _words: str) -> None:
         self.accept()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Over the middle of the window: as it grows with what is found, window managers would put it into a corner."""
+        super().showEvent(event)
+        parent = self.parentWidget()
+        if parent is not None and not event.spontaneous():
+            self.move(parent.frameGeometry().center() - self.rect().center())
 
     def _say_where(self) -> None:
         self._hint.setText(

@@ -31,6 +31,7 @@ class CardsField(Field):
         self._list = QVBoxLayout()
         self._list.setContentsMargins(0, 0, 0, 0)
         self._list.setSpacing(tokens.GAP)
+        self.body.setSpacing(6)
         self.hint = label("", "hint", "soft", wrap=True)
         self.body.addWidget(self.hint)
         self.body.addLayout(self._list)

@@ -66,7 +66,7 @@ class Section(QWidget):
         self._head.setCheckable(True)
         self._head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self._summary = ""
-        self._names = ElidedLabel("", "hint", "faint")
+        self._names = ElidedLabel("", "hint", "soft")
         self._names.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._body = QWidget()
         self.content = QVBoxLayout(self._body)
