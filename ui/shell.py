@@ -33,11 +33,12 @@ from ui.widgets.picture_field import picture_file
 
 if TYPE_CHECKING:
     from ui.views.explore_dialog import ExploreDialog
+    from ui.views.gallery_page import GalleryPage
     from ui.views.help_window import HelpWindow
     from ui.views.models_page import ModelsPage
     from ui.views.settings_page import SettingsPage
 
-PAGES = ("create", "models", "settings")
+PAGES = ("create", "models", "gallery", "settings")
 SIZE = (1280, 800)
 LEAST = (1024, 640)
 WEIGHTS = (".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth")
@@ -75,6 +76,7 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self.rail.add("create", tr("Create"), "sparkles", "Ctrl+1")
         self.rail.add("models", tr("Models"), "boxes", "Ctrl+2")
+        self.rail.add("gallery", tr("Gallery"), "images", "Ctrl+3")
         self.rail.add("settings", tr("Settings"), "settings", "Ctrl+,")
         self._pages.addWidget(self.create_page)
         body = QWidget()
@@ -118,12 +120,13 @@ class MainWindow(QMainWindow):
             (("Shift+F9",), page.toggle_form),
             (("Ctrl+1",), self._create_or_actual_size),
             (("Ctrl+2",), lambda: self.show_page("models")),
-            (("Ctrl+F",), self.search_models),
+            (("Ctrl+3",), lambda: self.show_page("gallery")),
+            (("Ctrl+F",), self.search),
             (("Ctrl+,",), lambda: self.show_page("settings")),
             (("Ctrl+Q",), self.close),
             (("F1",), lambda: self.show_help(OF_PAGE[self.page])),
             (("Shift+F1",), self.show_shortcuts),
-            (("Ctrl+C",), lambda: page.canvas.copy()),
+            (("Ctrl+C",), self.copy),
             (("Ctrl+O",), page.canvas.open),
             (("Ctrl+V",), page.canvas.paste),
             (("Ctrl+S",), lambda: page.canvas.save_as()),
@@ -144,6 +147,17 @@ class MainWindow(QMainWindow):
         page = ModelsPage(self.workspace.models)
         page.motion = self._motion
         self._add_page("models", page)
+        return page
+
+    @cached_property
+    def gallery_page(self) -> GalleryPage:
+        from ui.views.gallery_work import gallery_page
+
+        page = gallery_page(self.workspace, self)
+        page.motion = self._motion
+        page.picture_wanted.connect(self.show_picture)
+        self.workspace.facts.page_wanted.connect(self.show_page)
+        self._add_page("gallery", page)
         return page
 
     @cached_property
@@ -169,6 +183,8 @@ class MainWindow(QMainWindow):
             self.rail.show_page(name)
             if name == "models":
                 self.models_page.opened()
+            elif name == "gallery":
+                self.gallery_page.opened()
 
     def show_models(self, segment: str) -> None:
         """The Models page with its segment "browse" or "storage"."""
@@ -184,6 +200,24 @@ class MainWindow(QMainWindow):
         """The Models page with the details of a catalog entry, where it can be downloaded."""
         self.show_models("browse")
         self.workspace.models.choose(key)
+
+    def show_picture(self, result: str) -> None:
+        """A picture of the library on the canvas."""
+        self.show_page("create")
+        self.workspace.canvas.show_result(result)
+
+    def copy(self) -> None:
+        if self.page == "gallery":
+            self.gallery_page.copy()
+        else:
+            self.create_page.canvas.copy()
+
+    def search(self) -> None:
+        """Ctrl+F: among pictures where they are, elsewhere among models."""
+        if self.page == "gallery":
+            self.gallery_page.search()
+        else:
+            self.search_models()
 
     def search_models(self) -> None:
         self.show_page("models")
@@ -213,6 +247,8 @@ class MainWindow(QMainWindow):
     def back_out(self) -> None:
         """Esc: leave what is open on the page, then the page, else stop what runs, else put the error away."""
         if self.page == "models" and self.models_page.back_out():
+            return
+        if self.page == "gallery" and self.gallery_page.back_out():
             return
         if self.page == "create" and self.create_page.canvas.back_out():
             return
@@ -289,6 +325,8 @@ class MainWindow(QMainWindow):
         self.create_page.canvas.motion = self._motion
         if "models" in self._shown:
             self.models_page.motion = self._motion
+        if "gallery" in self._shown:
+            self.gallery_page.motion = self._motion
 
     def _engine_changed(self) -> None:
         self.rail.engine.show_engine(self.workspace.engine())

@@ -29,6 +29,11 @@ ALL, FAVOURITES, IMPORTED, MISSING, TRASH = "all", "favourites", "imported", "mi
 _STATE = {FAVOURITES: "is:favourite", IMPORTED: "is:imported", MISSING: "is:missing", TRASH: "is:trash"}
 COLLECTION, TAG = "collection:", "tag:"
 
+ORDERS = {
+    Sort.NEWEST: "Newest first", Sort.OLDEST: "Oldest first", Sort.RATING: "Best rated first",
+    Sort.MODEL: "By model", Sort.LARGEST: "Largest first",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Place:

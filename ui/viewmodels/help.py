@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from app import help as pages_of_help
 from app.help import START, Page
 
-OF_PAGE = {"create": START, "models": "models", "settings": "privacy"}
+OF_PAGE = {"create": START, "models": "models", "gallery": "gallery", "settings": "privacy"}
 """Where F1 leads from each page of the window."""
 
 OF_GROUP = {"refine": "upscaling"}

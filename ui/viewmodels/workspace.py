@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -28,6 +29,10 @@ from ui.viewmodels.texture import TextureVM
 from ui.viewmodels.tools import ToolsVM
 from ui.viewmodels.words import EngineView, engine_view
 from ui.viewmodels.work import WorkVM
+
+if TYPE_CHECKING:
+    from ui.viewmodels.facts import FactsVM
+    from ui.viewmodels.gallery import GalleryVM
 
 
 class Workspace(QObject):
@@ -81,6 +86,19 @@ class Workspace(QObject):
         ]
         self.canvas.show_newest()
 
+    @cached_property
+    def gallery(self) -> GalleryVM:
+        """Made with its page."""
+        from ui.viewmodels.gallery import GalleryVM
+
+        return GalleryVM(self.core, self.state, self)
+
+    @cached_property
+    def facts(self) -> FactsVM:
+        from ui.viewmodels.facts import FactsVM
+
+        return FactsVM(self.core, self.create, self.canvas, self.compare, self.loader, self)
+
     def _is_opened(self, path: str) -> bool:
         """The picture in ``path`` is on its way to the canvas."""
         return path == self.create.values().get("image") and self.work.thumb_of != path
@@ -96,6 +114,9 @@ class Workspace(QObject):
 
     def close(self) -> None:
         """End all subscriptions and threads; the core is left to whoever made it."""
+        for made in ("facts", "gallery"):
+            if made in vars(self):
+                getattr(self, made).close()
         self.create.remember()
         for end in self._ends:
             end()

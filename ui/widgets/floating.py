@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from PySide6.QtCore import QEasingCurve, QPropertyAnimation, Qt, QTimer, Signal
@@ -188,9 +189,15 @@ class Toast(QFrame):
         self.setObjectName("create.notice")
         mark(self, surface="float")
         self._label = label("", "secondary", wrap=True)
+        self._action = Button("", "quiet")
+        self._action.setAccessibleName(tr("Undo"))
+        self._action.setObjectName("notice.action")
+        self._action.clicked.connect(self._act)
+        self._acted: Callable[[], None] | None = None
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 8, 14, 8)
         layout.addWidget(self._label)
+        layout.addWidget(self._action)
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.hide)
         self._effect = QGraphicsOpacityEffect(self)
@@ -202,9 +209,15 @@ class Toast(QFrame):
         self._fade.finished.connect(lambda: self._effect.setEnabled(False))
         self.hide()
 
-    def say(self, text: str, motion: bool, room: int = LINE) -> None:
-        """``room`` is how wide the whole notice may be."""
+    def say(
+        self, text: str, motion: bool, room: int = LINE, action: str = "", acted: Callable[[], None] | None = None
+    ) -> None:
+        """``room`` is how wide the whole notice may be; ``action`` names a button that calls ``acted``."""
         self._label.setText(text)
+        self._acted = acted
+        self._action.setText(action)
+        self._action.setAccessibleName(action)
+        self._action.setVisible(acted is not None)
         self._label.setFixedWidth(
             min(LINE, room - 32, self._label.fontMetrics().horizontalAdvance(text.splitlines()[0]) + 6)
         )
@@ -218,7 +231,12 @@ class Toast(QFrame):
             self._fade.setStartValue(0.0)
             self._fade.setEndValue(1.0)
             self._fade.start()
-        self._timer.start(max(4000, 70 * len(text)))
+        self._timer.start(max(4000 if acted is None else 8000, 70 * len(text)))
+
+    def _act(self) -> None:
+        self.hide()
+        if self._acted is not None:
+            self._acted()
 
     def text(self) -> str:
         return self._label.text() if self.isVisible() else ""
