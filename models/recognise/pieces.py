@@ -87,8 +87,8 @@ def controlnet(tensors: Tensors) -> Finding | None:
 
 def _unet_family(tensors: Tensors) -> str:
     width = last(tensors, "attn2.to_k.weight")
-    if width in _BY_WORDS:
-        return _BY_WORDS[width]
+    if width:
+        return _BY_WORDS.get(width, "")  # a model of somebody's own
     # SDXL's small ControlNets have no attention, and LoRA-like ones no whole matrices: what goes with time tells.
     xl = any(name.startswith(("label_emb.", "add_embedding.")) for name in tensors)
     return "sdxl" if xl else "sd15"

@@ -399,6 +399,18 @@ OTHERS: list[tuple[str, Shapes, str, str, str]] = [
         "",
     ),
     (
+        "controlnet of a model of one's own",
+        {
+            "controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3],
+            "controlnet_down_blocks.0.weight": [128, 128, 1, 1],
+            "add_embedding.proj.weight": [256, 192],
+            "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight": [128, 192],
+        },
+        "controlnet",
+        "",
+        "",
+    ),
+    (
         "controlnet small",
         {
             "controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3],

@@ -137,10 +137,14 @@ class ImportDialog(QDialog):
         self.accept()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
-        """Over the middle of the window: as it grows with what is found, window managers would put it into a corner."""
         super().showEvent(event)
+        if not event.spontaneous():
+            self._centre()
+
+    def _centre(self) -> None:
+        """Over the middle of the window: as it grows with what is found, X11 would leave it in a corner."""
         parent = self.parentWidget()
-        if parent is not None and not event.spontaneous():
+        if parent is not None:
             self.move(parent.frameGeometry().center() - self.rect().center())
 
     def _say_where(self) -> None:
@@ -170,7 +174,10 @@ class ImportDialog(QDialog):
         self._add.setEnabled(self._vm.can_add)
         self._cancel.setText(tr("Close") if done else tr("Cancel"))
         self._say_where()
+        before = self.size()
         self.adjustSize()
+        if self.size() != before:
+            self._centre()
 
     @staticmethod
     def _height(entry: ImportRow) -> int:
