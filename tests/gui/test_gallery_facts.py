@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLabel, QWidget
 
 from app.jobs import Result
 from models import metadata
 from models.errors import ErrorCode, ErrorInfo
+from tests.gui.helpers import find
 from tests.unit import foreign_texts
 from ui.viewmodels.fact_words import facts_of
 from ui.viewmodels.facts import FactsVM
@@ -346,3 +349,155 @@ def test_a_late_answer_about_another_picture_is_dropped(core, vm, monkeypatch) -
     for key, then, failed in reversed(late):
         asked(key, then, failed)
     assert vm.facts().record.result.id == "two"
+
+
+# the panel
+
+
+@pytest.fixture
+def panel(qtbot, vm, window):
+    from ui.views.recipe_panel import RecipePanel
+
+    made = RecipePanel(vm, window.workspace.thumbs)
+    qtbot.addWidget(made)
+    made.resize(320, 900)
+    made.show()
+    return made
+
+
+def visible(panel, name: str) -> bool:
+    return bool(find(panel, name).isVisible())
+
+
+def test_the_panel_says_what_to_do_while_nothing_or_several_are_chosen(core, vm, panel) -> None:
+    assert "No picture chosen" in words_of(panel)
+    keep(core, "one")
+    keep(core, "two")
+    vm.show(["one", "two"])
+    assert "2 pictures chosen" in words_of(panel)
+    assert visible(panel, "gallery.details.compare")
+    vm.show("one")
+    assert "2 pictures chosen" not in words_of(panel)
+
+
+def words_of(panel) -> str:
+    return "\n".join(one.text() for one in panel.findChildren(QLabel) if one.isVisible())
+
+
+def test_the_panel_shows_the_recipe_and_copies_parts_of_it(qtbot, core, vm, panel) -> None:
+    keep(core, "one", "an old harbour", steps=21, negative_prompt="blur")
+    vm.show("one")
+    said = words_of(panel)
+    for words in ("an old harbour", "blur", "FLUX.2 klein 4B", "21"):
+        assert words in said
+    qtbot.mouseClick(find(panel, "gallery.details.copy.steps"), Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == "21"
+    qtbot.mouseClick(find(panel, "gallery.details.negative.copy"), Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == "blur"
+
+
+def test_a_very_long_prompt_is_folded_and_copied_whole(qtbot, core, vm, panel) -> None:
+    keep(core, "one", LONG)
+    vm.show("one")
+    shown = find(panel, "gallery.details.prompt", QLabel)
+    assert len(shown.text()) < 500
+    qtbot.mouseClick(find(panel, "gallery.details.prompt.more"), Qt.MouseButton.LeftButton)
+    assert shown.text() == LONG
+    qtbot.mouseClick(find(panel, "gallery.details.prompt.copy"), Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == LONG
+
+
+def test_stars_by_mouse_and_keys(qtbot, core, vm, panel) -> None:
+    keep(core, "one")
+    vm.show("one")
+    stars = panel.stars
+    qtbot.mouseClick(stars, Qt.MouseButton.LeftButton, pos=stars.star_at(4).center().toPoint())
+    assert (core.history.records.get("one").rating, stars.rating) == (4, 4)
+    qtbot.keyClick(stars, Qt.Key.Key_Left)
+    assert core.history.records.get("one").rating == 3
+    qtbot.mouseClick(stars, Qt.MouseButton.LeftButton, pos=stars.star_at(3).center().toPoint())
+    assert core.history.records.get("one").rating == 0
+    qtbot.keyClicks(stars, "5")
+    assert stars.accessibleName() == "Rating: 5 of 5"
+
+
+def test_tags_are_added_completed_and_taken_away(qtbot, core, vm, panel) -> None:
+    keep(core, "one")
+    keep(core, "two")
+    core.history.records.tag(["two"], ["sea", "seal"])
+    vm.show("one")
+    panel.tags.field.setFocus()
+    panel.activateWindow()
+    panel.tags.field.entered.emit()
+    completer = panel.tags.field.completer()
+    completer.setCompletionPrefix("se")
+    assert completer.completionCount() == 2
+    qtbot.keyClicks(panel.tags.field, "Night sky")
+    qtbot.keyClick(panel.tags.field, Qt.Key.Key_Return)
+    assert core.history.records.get("one").tags == ("Night sky",)
+    qtbot.mouseClick(find(panel, "gallery.details.tags.tag.1"), Qt.MouseButton.LeftButton)
+    assert core.history.records.get("one").tags == ()
+
+
+def test_typing_a_note_is_not_disturbed_by_other_changes(qtbot, core, vm, panel) -> None:
+    keep(core, "one")
+    keep(core, "two")
+    vm.show("one")
+    qtbot.keyClicks(panel.note, "for the ")
+    vm.favour(True)
+    qtbot.keyClicks(panel.note, "door")
+    vm.show("two")
+    assert panel.note.toPlainText() == ""
+    assert core.history.records.get("one").note == "for the door"
+    vm.show("one")
+    assert panel.note.toPlainText() == "for the door"
+
+
+def test_the_tree_leads_to_relatives(qtbot, core, vm, panel) -> None:
+    keep(core, "root", "the first")
+    keep(core, "mid", "the second", parent="root", strength=0.6)
+    asked: list[str] = []
+    panel.shown_wanted.connect(asked.append)
+    vm.show("mid")
+    lines = panel.tree.lines()
+    assert [one.accessibleName() for one in lines] == [
+        "the first, From words", "the second, Image to image, 60 %, this picture",
+    ]  # fmt: skip
+    for one in lines:
+        qtbot.mouseClick(one, Qt.MouseButton.LeftButton)
+    assert asked == ["root"]
+    vm.show("root")
+    assert len(panel.tree.lines()) == 2
+
+
+def test_a_missing_picture_is_said_and_offers_only_what_works(qtbot, core, vm, panel) -> None:
+    result = keep(core, "one")
+    Path(result.path).unlink()
+    vm.show("one")
+    qtbot.waitUntil(lambda: vm.missing and not visible(panel, "gallery.details.input"))
+    assert find(panel, "gallery.details.use").isEnabled()
+    asked: list[str] = []
+    panel.view_wanted.connect(asked.append)
+    qtbot.mouseClick(panel.preview, Qt.MouseButton.LeftButton)
+    assert asked == []
+
+
+def test_the_preview_opens_the_picture_large(qtbot, core, vm, panel) -> None:
+    keep(core, "one")
+    vm.show("one")
+    qtbot.waitUntil(lambda: vm.preview() is not None)
+    asked: list[str] = []
+    panel.view_wanted.connect(asked.append)
+    qtbot.mouseClick(panel.preview, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(panel.preview, Qt.Key.Key_Return)
+    assert asked == ["one", "one"]
+
+
+def test_every_control_of_the_panel_has_a_name(core, vm, panel) -> None:
+    keep(core, "one", negative_prompt="x", loras=[{"name": "a", "weight": 1.0}])
+    core.history.records.tag(["one"], ["sea"])
+    vm.show("one")
+    for one in panel.findChildren(QWidget):
+        if one.isVisible() and one.focusPolicy() & Qt.FocusPolicy.TabFocus and not isinstance(one, QLabel):
+            assert one.objectName(), one
+            assert one.accessibleName() or getattr(one, "text", str)(), one.objectName()

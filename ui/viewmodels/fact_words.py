@@ -111,7 +111,7 @@ def model_words(record: Record) -> str:
 
 
 def _made(record: Record, inputs: Mapping[str, Any]) -> Iterator[Fact]:
-    result, recipe = record.result, record.result.recipe
+    recipe = record.result.recipe
     model = model_words(record)
     if model and inputs:
         yield Fact("model", tr("Model"), model, model)
@@ -119,8 +119,9 @@ def _made(record: Record, inputs: Mapping[str, Any]) -> Iterator[Fact]:
     digest = str(known.get("hash") or "") if isinstance(known, Mapping) else ""
     if digest:
         yield Fact("model_hash", tr("Model hash"), digest, digest)
-    if inputs.get("seed") is not None or recipe.get("seed") is not None:
-        yield Fact("seed", tr("Seed"), str(result.seed), str(result.seed))
+    seed = next((value for value in (inputs.get("seed"), recipe.get("seed")) if value is not None), None)
+    if seed is not None:
+        yield Fact("seed", tr("Seed"), str(seed), str(seed))
     template = reworking.written(recipe).get("prompt")
     if template:
         yield Fact("template", tr("Written as"), str(template), str(template))
@@ -135,7 +136,8 @@ def _add_ons(recipe: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[F
     for one in _items(inputs.get("loras")):
         name, weight = str(one.get("name", "")), one.get("weight", 1.0)
         words = number(weight) if isinstance(weight, int | float) else str(weight)
-        yield Fact("lora", tr("LoRA"), f"{_short(name)} · {words}", f"<lora:{_short(name)}:{words}>")
+        short = _short(name).removesuffix(".safetensors")
+        yield Fact("lora", tr("LoRA"), f"{short} · {words}", f"<lora:{short}:{words}>")
     for name in inputs.get("embeddings") or ():
         word = str(name.get("name", "")) if isinstance(name, Mapping) else str(name)
         yield Fact("embedding", tr("Embedding"), word, word)

@@ -248,9 +248,9 @@ class FactsVM(QObject):
             self._canvas.noticed.emit(said)
 
     def use_seed(self) -> None:
-        if self._facts is not None:
-            seed = self._facts.record.result.seed
-            self._create.set_values({"seed": seed})
+        seed = self._facts.text_of("seed") if self._facts is not None else ""
+        if seed.isdecimal():
+            self._create.set_values({"seed": int(seed)})
             self.noticed.emit(tr("The next picture is made with the seed {seed}.", seed=seed))
 
     def use_as_input(self) -> None:
