@@ -16,6 +16,7 @@ from ui.viewmodels.gallery import COLLECTION, TRASH, GalleryVM, Notice
 from ui.viewmodels.gallery_rows import GalleryRole
 from ui.viewmodels.words import ErrorView
 from ui.views.gallery_bar import GalleryBar, Nothing, SelectionBar
+from ui.views.recipe_panel import RecipePanel
 from ui.widgets.controls import IconButton, divider, label, mark, row
 from ui.widgets.floating import Toast
 from ui.widgets.gallery_grid import GalleryGrid, Roles
@@ -23,6 +24,7 @@ from ui.widgets.places_list import PlacesList
 
 if TYPE_CHECKING:
     from ui.viewmodels.facts import FactsVM
+    from ui.viewmodels.recent import Thumbs
 
 PLACES_WIDTH, DETAILS_WIDTH = 208, 312
 DETAILS_FROM, PLACES_FROM = 1000, 760
@@ -37,7 +39,7 @@ class GalleryPage(QWidget):
     print_wanted = Signal(list)
     import_wanted = Signal(list)
 
-    def __init__(self, vm: GalleryVM, facts: FactsVM, parent: QWidget | None = None) -> None:
+    def __init__(self, vm: GalleryVM, facts: FactsVM, thumbs: Thumbs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._vm, self._facts = vm, facts
         self.setObjectName("gallery.page")
@@ -51,7 +53,7 @@ class GalleryPage(QWidget):
         self.grid.setModel(vm.model)
         self.nothing = Nothing()
         self.chosen_bar = SelectionBar()
-        self.details = self._make_details()
+        self.details = RecipePanel(facts, thumbs)
         self.toast = Toast(self)
         self.toast.setObjectName("gallery.notice")
         self._wanted_details = True
@@ -59,9 +61,6 @@ class GalleryPage(QWidget):
         self._connect()
         self._set_side(vm.side)
         self._changed()
-
-    def _make_details(self) -> QWidget:
-        return QWidget()
 
     def _lay_out(self) -> None:
         self._new = IconButton("plus", tr("New collection"), "gallery.collection.new", 16)
@@ -119,6 +118,11 @@ class GalleryPage(QWidget):
         grid.rated.connect(lambda stars: vm.rate(self.chosen(), stars))
         grid.trash_wanted.connect(self._delete)
         grid.menu_wanted.connect(lambda at: self.menu().popup(at))
+        details = self.details
+        details.shown_wanted.connect(self.show_picture)
+        details.view_wanted.connect(self.picture_wanted)
+        details.noticed.connect(lambda text: self.say(Notice(text)))
+        self._facts.failed.connect(self._failed)
         bar = self.chosen_bar
         bar.favour.clicked.connect(lambda: vm.favour(self.chosen()))
         bar.tag.clicked.connect(self._ask_tags)
@@ -186,6 +190,16 @@ class GalleryPage(QWidget):
         if self.grid.side != side:
             self.grid.set_side(side)
         self.bar.show_side(side)
+
+    def show_picture(self, key: str) -> None:
+        """Choose a picture; one that the search does not find is looked for among all."""
+        place = self._vm.model.find(key)
+        if place >= 0:
+            index = self._vm.model.index(place)
+            self.grid.setCurrentIndex(index)
+            self.grid.scrollTo(index)
+        else:
+            self._facts.show(key)
 
     def _open(self, place: int) -> None:
         for key in self._vm.model.ids_of([place]):

@@ -18,7 +18,7 @@ MOST_PRINTED = 100
 
 def gallery_page(workspace: Workspace, window: QWidget) -> GalleryPage:
     """The page with all that it opens."""
-    page = GalleryPage(workspace.gallery, workspace.facts)
+    page = GalleryPage(workspace.gallery, workspace.facts, workspace.thumbs)
     export = ExportVM(workspace.core, workspace.state, page)
     gathering = GatheringVM(workspace.core, page)
 
