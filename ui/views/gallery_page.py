@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QMenu, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
@@ -177,8 +177,8 @@ class GalleryPage(QWidget):
     def _into_grid(self) -> None:
         if self._vm.model.rowCount():
             self.grid.setFocus(Qt.FocusReason.OtherFocusReason)
-            if not self.grid.currentIndex().isValid():
-                self.grid.setCurrentIndex(self._vm.model.index(0))
+            if not self.grid.chosen_count():
+                self._choose(0)
 
     def _show_all(self) -> None:
         self.bar.search.clear()
@@ -195,11 +195,14 @@ class GalleryPage(QWidget):
         """Choose a picture; one that the search does not find is looked for among all."""
         place = self._vm.model.find(key)
         if place >= 0:
-            index = self._vm.model.index(place)
-            self.grid.setCurrentIndex(index)
-            self.grid.scrollTo(index)
+            self._choose(place)
         else:
             self._facts.show(key)
+
+    def _choose(self, place: int) -> None:
+        index = self._vm.model.index(place)
+        self.grid.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        self.grid.scrollTo(index)
 
     def _open(self, place: int) -> None:
         for key in self._vm.model.ids_of([place]):
