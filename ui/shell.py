@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ui.views.help_window import HelpWindow
     from ui.views.models_page import ModelsPage
     from ui.views.settings_page import SettingsPage
+    from ui.views.viewer import Viewer
 
 PAGES = ("create", "models", "gallery", "settings")
 SIZE = (1280, 800)
@@ -118,6 +119,7 @@ class MainWindow(QMainWindow):
             (("Ctrl+M",), self.choose_model),
             (("F9",), page.toggle_side),
             (("Shift+F9",), page.toggle_form),
+            (("F11",), self.view_shown),
             (("Ctrl+1",), self._create_or_actual_size),
             (("Ctrl+2",), lambda: self.show_page("models")),
             (("Ctrl+3",), lambda: self.show_page("gallery")),
@@ -155,7 +157,7 @@ class MainWindow(QMainWindow):
 
         page = gallery_page(self.workspace, self)
         page.motion = self._motion
-        page.picture_wanted.connect(self.show_picture)
+        page.picture_wanted.connect(self.view_picture)
         self.workspace.facts.page_wanted.connect(self.show_page)
         self._add_page("gallery", page)
         return page
@@ -205,6 +207,43 @@ class MainWindow(QMainWindow):
         """A picture of the library on the canvas."""
         self.show_page("create")
         self.workspace.canvas.show_result(result)
+
+    @cached_property
+    def viewer(self) -> Viewer:
+        from ui.viewmodels.viewing import ViewerVM
+        from ui.views.viewer import Viewer
+
+        workspace = self.workspace
+        made = Viewer(ViewerVM(workspace.core, workspace.loader, self), workspace.facts, workspace.thumbs, self)
+        made.vm.moved.connect(self._viewed)
+        made.left.connect(self._viewed)
+        made.set_background(workspace.settings.value("canvas"))
+        workspace.facts.page_wanted.connect(self.show_page)
+        return made
+
+    def view_picture(self, result: str) -> None:
+        """A picture on the whole screen: from the gallery among what it shows, from Create among the newest."""
+        from ui.viewmodels.viewing import Ids, ModelLine
+
+        if self.page == "gallery":
+            self.viewer.open(result, ModelLine(self.workspace.gallery.model))
+            return
+        newest = {one.id: one.path for one in self.workspace.core.library.recent()}
+        ids = list(newest) if result in newest else [result, *newest]
+        self.viewer.open(result, Ids(ids, lambda key: self.workspace.thumbs.get(newest.get(key, ""))))
+
+    def view_shown(self) -> None:
+        """F11."""
+        chosen = self.gallery_page.chosen() if self.page == "gallery" else [self.workspace.canvas.shown.result]
+        if self.page in ("create", "gallery") and chosen and chosen[0]:
+            self.view_picture(chosen[0])
+
+    def _viewed(self, result: str) -> None:
+        """The page behind shows what was looked at last."""
+        if self.page == "gallery":
+            self.gallery_page.show_picture(result)
+        elif self.page == "create" and self.workspace.canvas.shown.result not in ("", result):
+            self.workspace.canvas.show_result(result)
 
     def copy(self) -> None:
         if self.page == "gallery":
@@ -321,6 +360,8 @@ class MainWindow(QMainWindow):
         settings = self.workspace.settings
         self.theme.choose(settings.value("theme"))
         self.create_page.canvas.set_background(settings.value("canvas"))
+        if "viewer" in vars(self):
+            self.viewer.set_background(settings.value("canvas"))
         self._motion = not (settings.value("reduced_motion") or self.theme.reduced_motion())
         self.create_page.canvas.motion = self._motion
         if "models" in self._shown:
@@ -420,6 +461,8 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         if not self._closing:
             self._closing = True
+            if "viewer" in vars(self):
+                self.viewer.close()
             self.hide()
             self.create_page.remember()
             self.workspace.state.set("geometry", base64.b64encode(self.saveGeometry().data()).decode())

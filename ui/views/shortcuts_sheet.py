@@ -24,6 +24,7 @@ def shortcut_words() -> list[tuple[str, list[tuple[str, str]]]]:
                 (tr("Ctrl + M"), tr("Choose a model")),
                 (tr("F9"), tr("Show or hide queue and recent pictures")),
                 (tr("Shift + F9"), tr("Show or hide the form")),
+                (tr("F11"), tr("The picture on the whole screen")),
                 (tr("Ctrl + 1,  2  and  3"), tr("Create, Models, Gallery")),
                 (tr("Ctrl + F"), tr("Search models, or pictures in the Gallery")),
                 (tr("Ctrl + ,"), tr("Settings")),
