@@ -19,7 +19,16 @@ from PySide6.QtGui import QPainter, QPixmap
 from app.paths import Paths
 from app.states import EngineState
 from models.errors import ErrorCode, ErrorInfo
-from ui import scenes_canvas, scenes_control, scenes_explore, scenes_loras, scenes_models, scenes_prompts, scenes_tools
+from ui import (
+    scenes_canvas,
+    scenes_control,
+    scenes_explore,
+    scenes_gallery,
+    scenes_loras,
+    scenes_models,
+    scenes_prompts,
+    scenes_tools,
+)
 from ui.demo import DemoCore
 from ui.shell import MainWindow
 
@@ -250,7 +259,7 @@ SCENES = (
     *(Scene(*scene) for scene in (*scenes_canvas.SCENES, *scenes_explore.SCENES, *scenes_models.SCENES)),
     *(Scene(*scene) for scene in (*scenes_control.SCENES, *scenes_loras.SCENES)),
     *(Scene(*scene) for scene in scenes_prompts.SCENES),
-    *(Scene(*scene) for scene in scenes_tools.SCENES),
+    *(Scene(*scene) for scene in (*scenes_tools.SCENES, *scenes_gallery.SCENES)),
 )
 
 

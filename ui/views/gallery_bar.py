@@ -187,6 +187,7 @@ class Nothing(QWidget):
         self._import = Button(tr("Import pictures…"), "", "download")
         self._import.setObjectName("gallery.nothing.import")
         self._import.clicked.connect(self.import_wanted)
+        self.setFocusProxy(self._import)
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
         layout.addStretch(2)

@@ -136,8 +136,7 @@ class GalleryPage(QWidget):
 
     def opened(self) -> None:
         self._vm.opened()
-        if not self.grid.hasFocus():
-            self.grid.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._stack.currentWidget().setFocus(Qt.FocusReason.OtherFocusReason)
 
     def search(self) -> None:
         """Ctrl+F."""
