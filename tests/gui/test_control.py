@@ -11,6 +11,7 @@ from app.states import JobState
 from models.errors import ErrorCode
 from tests.gui.helpers import find
 from ui.scenes_control import ADAPTER, CANNY, LONG, UNION, drag, pictures, with_control
+from ui.viewmodels.words import named
 from ui.widgets.addon_picker import AddonPicker
 from ui.widgets.range_slider import RangeSlider
 
@@ -151,6 +152,19 @@ def test_show_map_makes_it_and_the_card_uses_it(core, window, form, qtbot) -> No
     qtbot.keyClick(low, Qt.Key.Key_Up)
     assert controls(window)[0]["image"] == path
     assert controls(window)[0]["preprocessor"] == "canny"
+
+
+def test_a_map_is_called_by_its_kind_and_by_what_it_was_made_of(core, window, form, qtbot) -> None:
+    source = core.keep("fox", "a fox", 1, 64, 64)
+    choose(qtbot, window, form.field("controls"), "Canny")
+    form.field("controls").cards[0].take(source.path)
+    make_map(core, window, qtbot)
+    canvas = window.workspace.canvas
+    assert named(core.queue.jobs()[-1]) == "Edges (Canny): a fox"
+    assert canvas.title().startswith("Edges (Canny): ")
+    assert "seed" not in canvas.subtitle()
+    canvas.show_result("fox")
+    assert canvas.subtitle().endswith("64 × 64 · seed 1")
 
 
 def test_a_map_that_cannot_be_made_says_why(core, window, form, qtbot) -> None:

@@ -28,7 +28,7 @@ from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.progress import ProgressVM
 from ui.viewmodels.shown import Picture, Shown, StripItem, live_number, strip_items
-from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view, named
+from ui.viewmodels.words import ErrorView, ProgressView, error_folder, error_view, measures, named
 from ui.viewmodels.work import WorkVM
 
 FRAME_MS = 16
@@ -156,8 +156,7 @@ class CanvasVM(QObject):
             return self._work_words()
         result, job = self.result(), self.job()
         if result is not None:
-            facts = tr("{w} × {h} · seed {seed}", w=result.width, h=result.height, seed=result.seed)
-            return f"{result.model_name} · {facts}"
+            return f"{result.model_name} · {measures(result)}"
         return job.model_name if job is not None else ""
 
     def work_name(self) -> str:

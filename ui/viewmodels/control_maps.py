@@ -24,7 +24,7 @@ from ui.viewmodels.later import Later
 from ui.viewmodels.mask_files import MASKS_KEPT, new_mask_file, new_pasted_file, write_mask, write_picture
 from ui.viewmodels.painting import refusal
 from ui.viewmodels.ports import CorePort
-from ui.viewmodels.words import error_view
+from ui.viewmodels.words import error_view, named
 
 TOOL = "maps"
 AREA_SIDE = 1024
@@ -64,8 +64,9 @@ class MapsVM(QObject):
     def make(self, path: str, preprocessor: str, options: Mapping[str, float], done: Made) -> None:
         """Queue the map; the canvas shows it, ``done`` gets its path, or "" and why there is none."""
         inputs = {maps.IMAGE: path, maps.PREPROCESSOR: preprocessor, **options}
+        name = next((named(one) for one in self._core.library.recent() if one.path == path), "")
         try:
-            job = self._core.queue.submit(TOOL, inputs)
+            job = self._core.queue.submit(TOOL, inputs, about={"of": name} if name else {})
         except AtelierError as error:
             problems = error.info.problems
             done("", tr(problems[0].sentence) if problems else error_view(error.info).sentence)

@@ -58,6 +58,8 @@ class ImportRow:
 def recognised_words(found: Recognised) -> str:
     """ "LoRA for Stable Diffusion XL, “Ink and wash”"."""
     kind = tr(KIND_WORDS.get(found.kind, found.kind.value))
+    if found.variant == "clip-vision":
+        return tr("Looks at pictures for IP-Adapters")
     if found.family:
         kind = tr("{kind} for {family}", kind=kind, family=family_title(found.family))
         if found.kind in (FileKind.CHECKPOINT, FileKind.DENOISER):

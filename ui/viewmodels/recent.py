@@ -12,12 +12,11 @@ from PySide6.QtGui import QImage
 
 from app.events import ResultAdded, ResultRemoved
 from app.jobs import Result
-from ui.i18n import tr
 from ui.viewmodels.levels import THUMB_SIDE
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
 from ui.viewmodels.rows import Index, RowsModel
-from ui.viewmodels.words import named
+from ui.viewmodels.words import measures, named
 
 LIMIT = 60
 THUMBS_KEPT = 400
@@ -133,5 +132,5 @@ class RecentModel(RowsModel[Result]):
 def _tooltip(row: Result) -> str:
     prompt = named(row) or Path(row.path).name
     prompt = prompt if len(prompt) <= 240 else prompt[:239] + "…"
-    facts = tr("{w} × {h} · seed {seed}", w=row.width, h=row.height, seed=row.seed)
+    facts = measures(row)
     return f"{prompt}\n{row.model_name}\n{facts}"

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.events import EngineChanged
 from app.jobs import Job, Result
 from app.messages import ACTION_WORDS, Action, words
 from app.states import EngineState, JobState
+from models import maps
 from models.errors import ErrorInfo
 from models.planning import Backend
 from ui.i18n import duration, gigabytes, tr
 
 
 def named(what: Job | Result) -> str:
-    """What a job or its picture is called: by its prompt, or without one by the picture it is like; may be empty."""
+    """What a job or its picture is called: by its prompt, or without one by the picture it was made of; or empty."""
     if words_of := " ".join(what.prompt.split()):
         return words_of
-    inputs = what.inputs if isinstance(what, Job) else what.recipe.get("inputs")
-    image = inputs.get("image") if isinstance(inputs, dict) else None
-    if not image or not isinstance(inputs, dict):
+    inputs = _inputs(what)
+    if not inputs.get("image"):
         return ""
     about = what.about if isinstance(what, Job) else what.recipe
-    pattern = next((words for own, words in _TOOLS if own in inputs), "Like {name}")
-    return tr(pattern, name=str(about.get("of") or Path(str(image)).name))
+    name = str(about.get("of") or Path(str(inputs["image"])).name)
+    if maps.PREPROCESSOR in inputs:
+        made = maps.PREPROCESSORS.get(str(inputs[maps.PREPROCESSOR]))
+        return tr("{map}: {name}", map=tr(made.title) if made is not None else tr("Map"), name=name)
+    return tr(next((words for own, words in _TOOLS if own in inputs), "Like {name}"), name=name)
+
+
+def measures(result: Result) -> str:
+    """A picture's size, and its seed where one plays a part."""
+    inputs = _inputs(result)
+    seedless = any(own in inputs for own in (maps.PREPROCESSOR, *dict(_TOOLS)))
+    words_of = tr("{w} × {h}", w=result.width, h=result.height)
+    return words_of if seedless else tr("{size} · seed {seed}", size=words_of, seed=result.seed)
+
+
+def _inputs(what: Job | Result) -> dict[str, Any]:
+    inputs = what.inputs if isinstance(what, Job) else what.recipe.get("inputs")
+    return inputs if isinstance(inputs, dict) else {}
 
 
 _TOOLS = (("longest_side", "Upscaled: {name}"), ("edge", "Cut out: {name}"), ("question", "Described: {name}"))

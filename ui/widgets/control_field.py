@@ -101,7 +101,7 @@ class ControlCard(AdapterCard):
         source = Path(str(draft.get("source", ""))).name
         if made:
             words = maps.PREPROCESSORS[made].title if made in maps.PREPROCESSORS else made
-            self.strip.show_path(str(draft.get("image", "")), tr("{map} of {name}", map=tr(words), name=source))
+            self.strip.show_path(str(draft.get("image", "")), tr("{map}: {name}", map=tr(words), name=source))
         self._fit_buttons()
 
     def _fit_buttons(self) -> None:
@@ -226,7 +226,7 @@ class AdaptersField(AddonCardsField):
 
     def make_card(self, number: int, draft: dict[str, Any]) -> Card:
         what = tr("{title} {n}", title=self.title, n=number + 1)
-        card = AdapterCard(f"create.{self.name}.{number}", draft, what, tr("Drop a picture to look at"))
+        card = AdapterCard(f"create.{self.name}.{number}", draft, what, tr("Drop a picture"))
         card.pick_wanted.connect(lambda: self.pick_for(card))
         return card
 

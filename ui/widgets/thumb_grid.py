@@ -79,7 +79,7 @@ class _Delegate(QStyledItemDelegate):
         return self._view.gridSize()
 
     def paint(self, painter: QPainter, option: Any, index: Index) -> None:
-        box = QRectF(option.rect).adjusted(2, 4, -6, -4)
+        box = QRectF(option.rect).adjusted(3, 4, -5, -4)  # the ring stays within, or a part of it would be left behind
         painter.save()
         paint_tile(painter, box, index.data(self._role), tokens.RADIUS)
         chosen = bool(option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_HasFocus))
