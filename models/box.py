@@ -298,13 +298,18 @@ def _explain(schema: BoxSchema, error: Any) -> Problem:
     return Problem(name, str(value), f"{spec.title} must be {_allowed(spec)}; {_quote(value)} was given.")
 
 
+_NEEDS = {"image": "a picture", "mask": "an area that is painted", "prompt": "words"}
+"""What an item lacks whose value of this name is missing."""
+
+
 def _explain_item(spec: InputSpec, error: Any) -> str:
     """The same for a list: which item, which of its values."""
     where = [str(part + 1) if isinstance(part, int) else str(part) for part in error["loc"][1:]]
     what = ", ".join([f"{spec.title} {where[0]}", *where[1:]]) if where else spec.title
     kind, limits = error["type"], error.get("ctx") or {}
     if kind in ("missing", "string_too_short"):
-        return f"{what} is missing."
+        needs = _NEEDS.get(where[-1]) if len(where) == 2 else None
+        return f"{spec.title} {where[0]} needs {needs}." if needs else f"{what} is missing."
     if kind == "too_long":
         return f"{spec.title}: at most {items.MAX_ITEMS} fit."
     if kind == "unexpected_keyword_argument":

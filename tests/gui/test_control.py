@@ -57,10 +57,11 @@ def test_a_controlnet_is_chosen_and_its_preprocessor_suggested(core, window, for
 
 def test_without_a_picture_generate_says_what_is_missing(core, window, form, qtbot) -> None:
     choose(qtbot, window, form.field("controls"), "Canny")
+    choose(qtbot, window, form.field("controls"), "Canny")
     assert "controls" not in window.workspace.create.problems  # not before it is sent
     window.workspace.create.set_value("prompt", "a fox")
     window.create_page.form.go()
-    assert "missing" in window.workspace.create.problems["controls"]
+    assert window.workspace.create.problems["controls"] == "ControlNet 1 needs a picture.", "the first that lacks one"
     assert core.queue.jobs() == []
 
 

@@ -10,7 +10,7 @@ from app.events import OffersChanged
 from app.weights import Status
 from tests.gui.helpers import find, submit
 from ui.scenes_loras import ADDONS, LONG, with_loras
-from ui.widgets.addon_picker import AddonPicker
+from ui.widgets.addon_picker import AddonPicker, Role
 from ui.widgets.controls import Switch
 from ui.widgets.item_card import Card
 from ui.widgets.lora_field import AddonField, EmbeddingsField, LoraField
@@ -40,6 +40,16 @@ def test_a_lora_is_found_by_typing_weighed_and_sent(qtbot, core, window) -> None
     card.weight.spin.setValue(-0.4)  # type: ignore[attr-defined]
     job = submit(core, window, clip_skip=1)
     assert core.queue.get(job).inputs["loras"] == [{"name": "Ink and paper", "weight": -0.4}]
+
+
+def test_what_is_in_the_form_already_is_marked_in_the_list(qtbot, core, window) -> None:
+    field = opened_form(core, window)
+    window.workspace.create.set_values({"loras": [{"name": "Ink and paper", "weight": 0.3}]})
+    field.add_button.click()
+    picker = find(window, "create.loras.picker", AddonPicker)
+    rows = [picker.list.model().index(n, 0) for n in range(picker.list.model().rowCount())]
+    assert [row.data() for row in rows if row.data(Role.TAKEN)] == ["Ink and paper"]
+    picker.close()
 
 
 def test_one_for_another_family_cannot_be_chosen(qtbot, core, window) -> None:

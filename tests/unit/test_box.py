@@ -193,6 +193,11 @@ def test_a_wrong_item_is_named(loras: Any, sentence: str) -> None:
     assert sentences(loras=loras)[0].startswith(sentence)
 
 
+def test_an_item_without_a_picture_needs_one() -> None:
+    said = sentences(controls=[{"name": "edges"}, {"name": "depth", "image": ""}])
+    assert said == ["Controls 1 needs a picture.", "Controls 2 needs a picture."]
+
+
 def test_pictures_within_lists_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("no picture")
     control = {"name": "edges", "image": str(tmp_path / "notes.png")}

@@ -15,7 +15,7 @@ from app.jobs import Job
 from app.prompting.service import STYLES
 from app.states import JobState
 from models.box import BoxSchema
-from models.errors import AtelierError, ErrorInfo, InvalidInputError
+from models.errors import AtelierError, ErrorInfo, InvalidInputError, Problem
 from models.inputs import MISSING, Kind
 from ui.i18n import duration, gigabytes, tr
 from ui.state import WindowState
@@ -318,7 +318,7 @@ class CreateVM(QObject):
         try:
             entry.schema.validate(self._sendable())
         except InvalidInputError as error:
-            return {problem.name: problem.sentence for problem in error.info.problems}
+            return _first_of_each(error.info.problems)
         return {}
 
     def _sendable(self) -> dict[str, Any]:
@@ -339,7 +339,7 @@ class CreateVM(QObject):
         try:
             job = self._core.queue.submit(self._current, self._sendable(), self.count, styles=self.styles)
         except InvalidInputError as error:
-            self._problems = {problem.name: problem.sentence for problem in error.info.problems}
+            self._problems = _first_of_each(error.info.problems)
             self.problems_changed.emit()
             out = self.hidden()
             hidden = [p for p in error.info.problems if p.name not in self.values() or p.name in out]
@@ -407,6 +407,14 @@ class CreateVM(QObject):
         elif rows and all(row.id != self._current for row in rows):
             self._wanted = self._wanted or self._current
             self._current = next((row.id for row in rows if row.usable), rows[0].id)
+
+
+def _first_of_each(problems: Iterable[Problem]) -> dict[str, str]:
+    """A sentence for each input that is wrong: of a list of cards for the first that is."""
+    found: dict[str, str] = {}
+    for problem in problems:
+        found.setdefault(problem.name, problem.sentence)
+    return found
 
 
 def _is_of(kind: Kind, value: object) -> bool:

@@ -222,8 +222,9 @@ class AddonCardsField(CardsField):
             self._picker = AddonPicker(self._several, f"create.{self.name}", self)
             self._picker.chosen.connect(self._chosen)
             self._picker.more_wanted.connect(lambda: self.services.browse(self._kinds[0] if self._kinds else ""))
-        taken = self.row_of(str(self.drafts[number]["name"])) if number >= 0 else None
-        self._picker.open_at(anchor, self.rows(), (taken.id,) if taken else ())
+        drafts = self.drafts if number < 0 else [self.drafts[number]]
+        taken = [self.row_of(str(draft.get("name", ""))) for draft in drafts]
+        self._picker.open_at(anchor, self.rows(), [row.id for row in taken if row is not None])
 
     def _chosen(self, row: AddonRow) -> None:
         if self._changing < 0:
