@@ -44,3 +44,23 @@ class SerialWorker:
     def finish(self) -> None:
         """Wait until everything asked for is done, and end the thread."""
         self._pool.shutdown(wait=True)
+
+
+class AtOnce:
+    """A worker without a thread: what is asked is done before the call returns."""
+
+    def do(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], None] | None = None,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        try:
+            answer = work()
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(error)
+            return
+        if then is not None:
+            then(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -14,33 +14,12 @@ from app.hub_protocol import PullSpec
 from app.judging import Prepare
 from app.models import Models
 from app.paths import ASSETS, default_paths
+from app.serial import AtOnce
 from app.settings import SettingsStore
 from app.states import DownloadState
 from app.storage import Storage
 from app.weights import CheckReport, Download, StorageReport, Stored
 from models.errors import AtelierError, ErrorCode, ErrorInfo
-
-T = TypeVar("T")
-
-
-class AtOnce:
-    """A worker that has done everything before ``do`` returns."""
-
-    def do(
-        self,
-        work: Callable[[], T],
-        then: Callable[[T], None] | None = None,
-        failed: Callable[[Exception], None] | None = None,
-    ) -> None:
-        try:
-            answer = work()
-        except Exception as error:
-            if failed is None:
-                raise
-            failed(error)
-            return
-        if then is not None:
-            then(answer)
 
 
 class Downloads:

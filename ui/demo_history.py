@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable
 
 from app import events as announced
 from app.history import History
 from app.jobs import Result
 from app.library import Library
 from app.paths import Paths
+from app.serial import AtOnce
 from app.store import Store
-
-T = TypeVar("T")
-
-
-class AtOnce:
-    """A worker without a thread: what is asked is done before the call returns."""
-
-    def do(
-        self,
-        work: Callable[[], T],
-        then: Callable[[T], None] | None = None,
-        failed: Callable[[Exception], None] | None = None,
-    ) -> None:
-        try:
-            answer = work()
-        except Exception as error:
-            if failed is None:
-                raise
-            failed(error)
-            return
-        if then is not None:
-            then(answer)
 
 
 def demo_history(paths: Paths, events: announced.EventBus, results: Iterable[Result]) -> History:

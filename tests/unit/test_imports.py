@@ -11,11 +11,12 @@ import pytest
 
 from app import imports
 from app.imports import Imports
+from app.serial import AtOnce
 from models import recognise
 from models.errors import AtelierError, ErrorCode
 from models.recognise import FileKind, Recognised
 from tests import cache_trees as trees
-from tests.shops import AtOnce, Shop, quiet, refusal
+from tests.shops import Shop, quiet, refusal
 
 WORDS = {"lora": FileKind.LORA, "checkpoint": FileKind.CHECKPOINT, "vae": FileKind.VAE}
 

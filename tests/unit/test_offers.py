@@ -11,11 +11,11 @@ from app.hub_protocol import PullSpec
 from app.models import Models
 from app.offers import LateCatalog, Offers
 from app.paths import ASSETS, default_paths
+from app.serial import AtOnce
 from app.settings import SettingsStore
 from app.weights import Status
 from models.errors import AtelierError, ErrorCode
 from tests import cache_trees as trees
-from tests.shops import AtOnce
 from tests.unit.test_downloads import Table
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"

@@ -19,11 +19,12 @@ import pytest
 from app import storage_report
 from app.cache import scan
 from app.imports import Imports
+from app.serial import AtOnce
 from models import recognise
 from models.errors import AtelierError
 from models.recognise import FileKind, Recognised
 from tests import cache_trees as trees
-from tests.shops import AtOnce, Shop, quiet
+from tests.shops import Shop, quiet
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, Qt, QTimer, Signal
 
 from app.history import History
 from app.records import Records, Row, Sort
 from models.errors import ErrorInfo
 from ui.i18n import tr
+from ui.viewmodels.desktop import picture_data
 from ui.viewmodels.rows import Index
 from ui.viewmodels.thumbnails import Thumbnails
 
@@ -184,10 +185,7 @@ class GalleryModel(QAbstractListModel):
         return ["text/uri-list"]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802
-        data = QMimeData()
-        ids = self.ids_of(sorted({index.row() for index in indexes}))
-        data.setUrls([QUrl.fromLocalFile(path) for path in self.paths(ids)])
-        return data
+        return picture_data(self.paths(self.ids_of(sorted({index.row() for index in indexes}))))
 
     def supportedDragActions(self) -> Qt.DropAction:  # noqa: N802
         return Qt.DropAction.CopyAction

@@ -7,11 +7,12 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QMimeData, QModelIndex, QObject, Qt, QUrl, Signal
+from PySide6.QtCore import QMimeData, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QImage
 
 from app.events import ResultAdded, ResultRemoved
 from app.jobs import Result
+from ui.viewmodels.desktop import picture_data
 from ui.viewmodels.levels import THUMB_SIDE
 from ui.viewmodels.pictures import PictureLoader
 from ui.viewmodels.ports import CorePort
@@ -114,10 +115,7 @@ class RecentModel(RowsModel[Result]):
         return ["text/uri-list"]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802
-        data = QMimeData()
-        rows = [row for index in indexes if (row := self.row_at(index)) is not None]
-        data.setUrls([QUrl.fromLocalFile(row.path) for row in rows])
-        return data
+        return picture_data([row.path for index in indexes if (row := self.row_at(index)) is not None])
 
     def supportedDragActions(self) -> Qt.DropAction:  # noqa: N802
         return Qt.DropAction.CopyAction

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QLineEdit, QPushButton, QScrollArea, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QScrollArea, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from ui.i18n import tr
-from ui.theme.icons import icon
 from ui.viewmodels.board import BoardRole
 from ui.viewmodels.catalog import CatalogVM, filter_options
 from ui.viewmodels.models import ModelsVM
@@ -15,39 +14,11 @@ from ui.views.downloads_list import DownloadsList
 from ui.widgets.card_board import EDGE, CardBoard
 from ui.widgets.controls import Button, IconLabel, label, mark, row
 from ui.widgets.filter_menu import FilterMenu
+from ui.widgets.search_field import SearchField
 
 WIDE, LEAST_FOR_SORT = 800, 640
 """From these widths on the count and the order stand beside the filters."""
 FILTERS = ("role", "use", "size", "fit")
-
-
-class SearchField(QLineEdit):
-    """Down goes into the cards, and so does Enter; Esc empties the field before it does anything else."""
-
-    down_wanted = Signal()
-    enter_pressed = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("models.search")
-        self.setAccessibleName(tr("Search models"))
-        self.setPlaceholderText(tr("Search models, or paste an address from the hub"))
-        self.setMinimumWidth(160)
-        action = self.addAction(icon("search"), QLineEdit.ActionPosition.LeadingPosition)
-        action.setToolTip(tr("Search"))
-        empty = self.addAction(icon("x"), QLineEdit.ActionPosition.TrailingPosition)
-        empty.setToolTip(tr("Clear"))
-        empty.setVisible(False)
-        empty.triggered.connect(self.clear)
-        self.textChanged.connect(lambda text: empty.setVisible(bool(text)))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
-            self.enter_pressed.emit()
-        elif event.key() == Qt.Key.Key_Down and not event.modifiers():
-            self.down_wanted.emit()
-        else:
-            super().keyPressEvent(event)
 
 
 class NothingFound(QWidget):
@@ -104,7 +75,9 @@ class CatalogPanel(QWidget):
         super().__init__(parent)
         self._vm = vm
         self._catalog = vm.catalog
-        self.search = SearchField()
+        self.search = SearchField(
+            "models.search", tr("Search models"), tr("Search models, or paste an address from the hub")
+        )
         self.board = CardBoard(BoardRole.CARD, BoardRole.KEY, self._catalog.board.sections)
         self.board.setModel(self._catalog.board)
         self.downloads = DownloadsList(vm.downloads)

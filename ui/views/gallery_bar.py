@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from ui.i18n import plural, tr
 from ui.theme.icons import icon
 from ui.viewmodels.gallery import ORDERS, GalleryVM
 from ui.widgets.controls import Button, Combo, IconButton, IconLabel, Slider, label, mark, row
 from ui.widgets.gallery_grid import LEAST_SIDE, MOST_SIDE
+from ui.widgets.search_field import SearchField
 
 FILTERS = (
     ("Rated 3 stars or more", "rating:3+"), ("Rated 5 stars", "rating:5"), ("Not rated", "rating:0"), ("", ""),
@@ -22,32 +22,6 @@ FILTERS = (
     ("Made here", "is:made"), ("Imported", "is:imported"), ("With tags", "is:tagged"),
 )  # fmt: skip
 """What the menu offers, and how it is written in the search."""
-
-
-class SearchField(QLineEdit):
-    """Down goes into the pictures, and so does Enter."""
-
-    down_wanted = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("gallery.search")
-        self.setAccessibleName(tr("Search pictures"))
-        self.setPlaceholderText(tr("Search prompts, models, notes, tags…"))
-        self.setToolTip(tr('Words, "exact words", -without, model:flux, seed:42, after:2026-11-01, size:1024x768'))
-        self.setMinimumWidth(140)
-        self.addAction(icon("search"), QLineEdit.ActionPosition.LeadingPosition).setToolTip(tr("Search"))
-        empty = self.addAction(icon("x"), QLineEdit.ActionPosition.TrailingPosition)
-        empty.setToolTip(tr("Clear"))
-        empty.setVisible(False)
-        empty.triggered.connect(self.clear)
-        self.textChanged.connect(lambda text: empty.setVisible(bool(text)))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down) and not event.modifiers():
-            self.down_wanted.emit()
-        else:
-            super().keyPressEvent(event)
 
 
 class GalleryBar(QWidget):
@@ -60,7 +34,8 @@ class GalleryBar(QWidget):
     def __init__(self, vm: GalleryVM, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._vm = vm
-        self.search = SearchField()
+        self.search = SearchField("gallery.search", tr("Search pictures"), tr("Search prompts, models, notes, tags…"))
+        self.search.setToolTip(tr('Words, "exact words", -without, model:flux, seed:42, after:7d, size:1024x768'))
         self.filter = Button(tr("Filter"), "", "sliders-horizontal")
         self.filter.setObjectName("gallery.filter")
         self.sort = Combo()
@@ -90,6 +65,7 @@ class GalleryBar(QWidget):
     def _connect(self) -> None:
         self.search.textChanged.connect(self._vm.search)
         self.search.down_wanted.connect(self.down_wanted)
+        self.search.enter_pressed.connect(self.down_wanted)
         self.sort.currentIndexChanged.connect(lambda place: self._vm.set_sort(list(ORDERS)[place]))
         self.side.valueChanged.connect(self.side_chosen)
         self._details.clicked.connect(self.details_wanted)

@@ -136,7 +136,8 @@ class GalleryPage(QWidget):
 
     def opened(self) -> None:
         self._vm.opened()
-        self._stack.currentWidget().setFocus(Qt.FocusReason.OtherFocusReason)
+        there = self.grid if self._stack.currentWidget() is self.grid else self.nothing
+        there.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def search(self) -> None:
         """Ctrl+F."""
