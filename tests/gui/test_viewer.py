@@ -198,6 +198,16 @@ def test_the_recipe_is_shown_beside_it_and_follows(qtbot, viewer, window) -> Non
     assert window.page == "create"
 
 
+def test_the_recipe_is_whole_when_it_is_opened_later(qtbot, viewer, window, core) -> None:
+    recipe = {"inputs": {"prompt": "x", "image": "/elsewhere/mine.png"}}
+    path = str(core.paths.pictures / "a.png")
+    core.history.store.add_result(type(core.library.results[0])("kid", "", path, 2.0, "", "", "x", 0, 64, 48, recipe))
+    window.workspace.facts.show("kid")
+    made = Viewer(viewer.vm, window.workspace.facts, window.workspace.thumbs)
+    qtbot.addWidget(made)
+    assert next(one.accessibleName() for one in made.panel.tree.lines()).startswith("mine.png")
+
+
 def test_keys_typed_into_the_note_are_words(qtbot, viewer, core) -> None:
     press(viewer, K.Key_I)
     viewer.panel.note.setFocus()

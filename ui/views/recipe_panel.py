@@ -208,6 +208,7 @@ class RecipePanel(QWidget):
         self._fill(facts)
         self._show_marks(facts)
         self._show_actions()
+        self._family_changed()
         if other:
             self._preview_changed()
             self._scroll.verticalScrollBar().setValue(0)

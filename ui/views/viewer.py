@@ -43,6 +43,7 @@ class Viewer(QWidget):
         self.view.setObjectName("viewer.picture")
         self.panel = RecipePanel(facts, thumbs)
         self.panel.setFixedWidth(PANEL_WIDTH)
+        self.panel.preview.hide()  # the picture itself stands beside it
         self.toast = Toast(self)
         self.toast.setObjectName("viewer.notice")
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
