@@ -204,6 +204,32 @@ def test_a_map_is_painted_on_and_then_is_the_map(core, window, form, qtbot) -> N
     assert Image.open(drawn).convert("RGB") == before  # the first map stays as it was
 
 
+def test_showing_a_map_again_makes_no_second_one_and_keeps_the_strokes(core, window, form, qtbot) -> None:
+    path, _ = pictures(core)
+    choose(qtbot, window, form.field("controls"), "Canny")
+    form.field("controls").cards[0].take(path)
+    made = make_map(core, window, qtbot)
+    window.workspace.canvas.show_result("")
+    press(qtbot, window, "create.controls.0.show_map")
+    assert len(core.queue.jobs()) == 1
+    assert window.workspace.canvas.path_of() == made
+    press(qtbot, window, "create.controls.0.edit_map")
+    overlay = window.create_page.control.overlay
+    qtbot.waitUntil(overlay.isVisible)
+    drag(window, [(0.5, 0.1), (0.5, 0.4)])
+    qtbot.mouseClick(find(window, "paint.done"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: controls(window)[0]["image"] != made)
+    painted = controls(window)[0]["image"]
+    press(qtbot, window, "create.controls.0.show_map")
+    qtbot.waitUntil(overlay.isVisible)
+    qtbot.mouseClick(find(window, "paint.done"), Qt.MouseButton.LeftButton)
+    assert controls(window)[0]["image"] == painted
+    press(qtbot, window, "create.controls.0.back")
+    assert controls(window)[0]["image"] == path
+    press(qtbot, window, "create.controls.0.show_map")
+    assert controls(window)[0]["image"] == made
+
+
 def test_strokes_are_undone_erased_and_discarded(core, window, form, qtbot) -> None:
     _, drawn = pictures(core)
     window.workspace.create.set_values({"controls": [{"name": CANNY, "image": drawn}]})

@@ -5,7 +5,7 @@ Painted areas (regions) are kept here, too: both are pictures that a person drew
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
@@ -42,7 +42,8 @@ class MapsVM(QObject):
         super().__init__(parent)
         self._core, self._create, self._canvas = core, create, canvas
         self._later = Later(self)
-        self._waiting: dict[str, Made] = {}
+        self._waiting: dict[str, tuple[Made, Hashable]] = {}
+        self._made: dict[Hashable, str] = {}
         self._writing = 0
         self._sending: Callable[[], object] | None = None
         self._gate, create.canvas_gate = create.canvas_gate, self.before_sending
@@ -62,8 +63,15 @@ class MapsVM(QObject):
         return self._canvas.path_of() or self._canvas.work.path
 
     def make(self, path: str, preprocessor: str, options: Mapping[str, float], done: Made) -> None:
-        """Queue the map; the canvas shows it, ``done`` gets its path, or "" and why there is none."""
+        """Queue the map; the canvas shows it, ``done`` gets its path, or "" and why there is none. One that was made in
+        this session is shown again."""
         inputs = {maps.IMAGE: path, maps.PREPROCESSOR: preprocessor, **options}
+        key = (*sorted(inputs.items()), _changed_at(path))
+        known = self._core.library.get(self._made.get(key, ""))
+        if known is not None and Path(known.path).is_file():
+            self._canvas.show_result(known.id)
+            done(known.path, "")
+            return
         name = next((named(one) for one in self._core.library.recent() if one.path == path), "")
         try:
             job = self._core.queue.submit(TOOL, inputs, about={"of": name} if name else {})
@@ -71,13 +79,15 @@ class MapsVM(QObject):
             problems = error.info.problems
             done("", tr(problems[0].sentence) if problems else error_view(error.info).sentence)
             return
-        self._waiting[job.id] = done
+        self._waiting[job.id] = (done, key)
         self._canvas.follow(job.id)
 
     def _job_changed(self, event: JobChanged) -> None:
         job = event.job
         if job.id in self._waiting and job.state in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED):
-            done = self._waiting.pop(job.id)
+            done, key = self._waiting.pop(job.id)
+            if job.results:
+                self._made[key] = job.results[0]
             done(*self._outcome(job))
 
     def _outcome(self, job: Job) -> tuple[str, str]:
@@ -182,6 +192,13 @@ class MapsVM(QObject):
             return image.scaled(size, *ways).convertToFormat(QImage.Format.Format_Grayscale8)
 
         self._later.run(read, then, self._failed)
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _alike(image: QImage, size: QSize) -> bool:

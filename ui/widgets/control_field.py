@@ -101,7 +101,8 @@ class ControlCard(AdapterCard):
         source = Path(str(draft.get("source", ""))).name
         if made:
             words = maps.PREPROCESSORS[made].title if made in maps.PREPROCESSORS else made
-            self.strip.show_path(str(draft.get("image", "")), tr("{map}: {name}", map=tr(words), name=source))
+            pattern = "{map}, painted on: {name}" if draft.get("painted") else "{map}: {name}"
+            self.strip.show_path(str(draft.get("image", "")), tr(pattern, map=tr(words), name=source))
         self._fit_buttons()
 
     def _fit_buttons(self) -> None:
@@ -143,7 +144,7 @@ class ControlCard(AdapterCard):
 
     def take(self, path: str) -> None:
         self._say("")
-        for key in ("source", "made"):
+        for key in ("source", "made", "painted"):
             if key == "made" and self.draft.get("made"):
                 self.draft["preprocessor"] = self.draft["made"]
             self.draft.pop(key, None)
@@ -169,6 +170,7 @@ class ControlCard(AdapterCard):
         if self.draft.get("source"):
             self.draft["image"] = self.draft.pop("source")
             self.draft["preprocessor"] = self.draft.pop("made", "")
+            self.draft.pop("painted", None)
 
     def _back(self) -> None:
         self._unmake()
@@ -176,7 +178,11 @@ class ControlCard(AdapterCard):
         self.show_draft()
 
     def _show_map(self) -> None:
-        """Make the map in the worker; it stands on the canvas then, and in the card instead of the preprocessor."""
+        """Make the map in the worker; it stands on the canvas then, and in the card instead of the preprocessor. One
+        that was painted on is not made anew, which would lose the strokes: it is shown with the brush."""
+        if self.draft.get("painted"):
+            self._edit_map()
+            return
         self._unmake()
         draft = self.draft
         source, name = str(draft.get("image", "")), str(draft.get("preprocessor", ""))
@@ -204,7 +210,7 @@ class ControlCard(AdapterCard):
 
         def done(new: str) -> None:
             if new and draft.get("image") == path:
-                draft["image"] = new
+                draft.update(image=new, painted=bool(draft.get("made")))
                 self.changed.emit()
                 self.show_draft()
 
