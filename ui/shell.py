@@ -92,6 +92,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         workspace = self.workspace
         self.rail.chosen.connect(self.show_page)
+        self.rail.dropped.connect(self._dropped_on_rail)
         self.rail.help.clicked.connect(lambda: self.show_help(OF_PAGE[self.page]))
         self.create_page.form.form.help_wanted.connect(self.show_help)
         self.create_page.form.explore_wanted.connect(lambda: self.explore.open_again())
@@ -403,6 +404,13 @@ class MainWindow(QMainWindow):
             self.workspace.create.add_folder(path)
         elif kind == "picture":
             self.create_page.canvas.take_drop(path, self.mapToGlobal(event.position().toPoint()))
+
+    def _dropped_on_rail(self, page: str, urls: Sequence[QUrl]) -> None:
+        """A picture let go on Create is worked on; what is for another page is dropped there."""
+        self.show_page(page)
+        picture = picture_file(list(urls))
+        if page == "create" and picture:
+            self.create_page.canvas.take_drop(picture, self.mapToGlobal(self.rail.pos()))
 
     def _take_weights(self, urls: Sequence[QUrl]) -> None:
         """On Create they are for what is made next; elsewhere they are only added."""

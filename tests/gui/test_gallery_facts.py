@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QLabel, QWidget
 
 from app.jobs import Result
 from models import metadata
 from models.errors import ErrorCode, ErrorInfo
+from models.inputs import MAX_SEED
 from tests.gui.helpers import find
 from tests.unit import foreign_texts
 from ui.viewmodels.fact_words import facts_of
@@ -501,3 +503,77 @@ def test_every_control_of_the_panel_has_a_name(core, vm, panel) -> None:
         if one.isVisible() and one.focusPolicy() & Qt.FocusPolicy.TabFocus and not isinstance(one, QLabel):
             assert one.objectName(), one
             assert one.accessibleName() or getattr(one, "text", str)(), one.objectName()
+
+
+# dragging pictures to Create
+
+
+def dragged(kind, at, path: str):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(path)])
+    args = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    return kind(at, *args), data
+
+
+def test_a_picture_held_over_create_opens_create_to_be_dropped_there(qtbot, core, window) -> None:
+    result = keep(core, "one")
+    window.show_page("gallery")
+    button = find(window, "rail.create")
+    event, _data = dragged(QDragEnterEvent, QPoint(5, 5), result.path)
+    QGuiApplication.sendEvent(button, event)
+    assert event.isAccepted()
+    qtbot.waitUntil(lambda: window.page == "create")
+
+
+def test_what_is_only_drawn_past_a_page_does_not_open_it(qtbot, core, window) -> None:
+    window.show_page("gallery")
+    button = find(window, "rail.create")
+    event, _data = dragged(QDragEnterEvent, QPoint(5, 5), keep(core, "one").path)
+    QGuiApplication.sendEvent(button, event)
+    QGuiApplication.sendEvent(button, QDragLeaveEvent())
+    assert not button._hold.isActive()
+    assert window.page == "gallery"
+
+
+def test_a_picture_let_go_on_create_is_worked_on(qtbot, core, window) -> None:
+    result = keep(core, "one")
+    window.show_page("gallery")
+    event, _data = dragged(QDropEvent, QPointF(5, 5), result.path)
+    find(window, "rail.create").dropEvent(event)
+    assert window.page == "create"
+    qtbot.waitUntil(lambda: window.workspace.work.shown)
+    assert window.workspace.work.path == result.path
+
+
+FOREIGN = [
+    ("A1111", "parameters", foreign_texts.A1111, "a red apple"),
+    ("Forge", "parameters", foreign_texts.FORGE_FLUX, "a cat"),
+    ("CivitAI", "parameters", foreign_texts.CIVITAI, "a dog"),
+    ("ComfyUI", "prompt", json.dumps(foreign_texts.COMFY), "a bottle"),
+    ("InvokeAI", "invokeai_metadata", json.dumps(foreign_texts.INVOKE), ""),
+]
+
+
+@pytest.mark.parametrize(("tool", "key", "text", "begins"), FOREIGN, ids=[one[0] for one in FOREIGN])
+def test_a_dropped_picture_of_any_tool_restores_its_recipe(
+    qtbot, core, window, tmp_path, tool: str, key: str, text: str, begins: str
+) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text(key, text)
+    path = tmp_path / "theirs.png"
+    Image.new("RGB", (64, 64)).save(path, pnginfo=info)
+    drop, said = window.workspace.drop, []
+    drop.noticed.connect(said.append)
+    drop.begin(str(path))
+    qtbot.waitUntil(lambda: drop.offers()[-1].possible)
+    drop.take("settings")
+    recipe = metadata.read(path)
+    assert recipe is not None
+    values = window.workspace.create.values()
+    assert values["prompt"] == recipe["inputs"]["prompt"]
+    assert values["prompt"].startswith(begins)
+    seed = recipe["inputs"]["seed"]
+    assert values["seed"] == (seed if seed <= MAX_SEED else None)
+    assert str(recipe["tool"]) in said[-1]

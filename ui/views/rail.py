@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from ui.i18n import tr
@@ -12,6 +12,9 @@ from ui.theme.icons import icon, paint_icon
 from ui.viewmodels.words import EngineView
 from ui.views.tray import Tray
 from ui.widgets.controls import IconButton, label, mark, tabular
+
+HOLD_MS = 250
+"""A page opens when something is held over its button for so long."""
 
 
 class _Mark(QWidget):
@@ -78,10 +81,38 @@ class EngineFoot(QWidget):
         self.clicked.emit()
 
 
+class PageButton(QToolButton):
+    """Leads to a page. What is dragged over it opens the page after a moment, to be dropped there; ``dropped`` carries
+    the addresses of what was let go on the button itself."""
+
+    held_over = Signal()
+    dropped = Signal(list)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAcceptDrops(True)
+        self._hold = QTimer(self, singleShot=True, interval=HOLD_MS)
+        self._hold.timeout.connect(self.held_over)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+            self._hold.start()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
+        self._hold.stop()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        self._hold.stop()
+        event.acceptProposedAction()
+        self.dropped.emit(event.mimeData().urls())
+
+
 class Rail(QWidget):
-    """``chosen`` carries the page's name."""
+    """``chosen`` carries the page's name; ``dropped`` also what was let go on its button."""
 
     chosen = Signal(str)
+    dropped = Signal(str, list)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -104,7 +135,9 @@ class Rail(QWidget):
         self._layout.addWidget(self.engine)
 
     def add(self, page: str, words: str, icon_name: str, shortcut: str) -> None:
-        button = QToolButton()
+        button = PageButton()
+        button.held_over.connect(lambda: self.chosen.emit(page))
+        button.dropped.connect(lambda urls: self.dropped.emit(page, urls))
         button.setObjectName(f"rail.{page}")
         button.setText(words)
         button.setIcon(icon(icon_name, "soft", "accent"))
