@@ -313,6 +313,31 @@ def test_an_area_is_painted_and_sent(core, window, form, qtbot) -> None:
     assert mask.getpixel((600, 256)) == 0
 
 
+def test_a_card_shows_where_its_area_lies(core, window, form, qtbot) -> None:
+    press(qtbot, window, "create.regions.add")
+    overlay = window.create_page.control.overlay
+    qtbot.waitUntil(overlay.isVisible)
+    thumb = form.field("regions").cards[0].thumb
+    assert thumb.shape is None
+    find(window, "paint.size").setValue(80)
+    drag(window, [(0.25, 0.25), (0.25, 0.75)])
+    find(window, "paint.done").click()
+    qtbot.waitUntil(lambda: form.field("regions").cards[0].thumb.shape is not None)
+    shape = form.field("regions").cards[0].thumb.shape
+    assert (shape.width(), round(shape.height(), -1)) == (96, 60), "of the picture's shape"
+    assert shape.pixelColor(24, 32).alpha() == 255
+    assert shape.pixelColor(72, 32).alpha() == 0
+
+
+def test_a_new_card_is_scrolled_into_sight(core, window, form, qtbot) -> None:
+    window.resize(1280, 700)
+    shown = window.create_page.form._scroll.viewport()
+    window.create_page.form._scroll.verticalScrollBar().setValue(0)
+    press(qtbot, window, "create.regions.add")
+    card = form.field("regions").cards[0]
+    qtbot.waitUntil(lambda: shown.rect().contains(card.mapTo(shown, card.rect().bottomLeft())))
+
+
 def test_areas_have_their_own_masks_and_are_erased(core, window, form, qtbot) -> None:
     overlay = window.create_page.control.overlay
     for _ in range(2):

@@ -17,7 +17,7 @@ from ui.viewmodels.addons import AddonView
 from ui.viewmodels.create import MAX_COUNT, CreateVM
 from ui.viewmodels.fast import FastVM
 from ui.viewmodels.recent import Thumbs
-from ui.widgets.cards_field import AddonCardsField
+from ui.widgets.cards_field import AddonCardsField, CardsField
 from ui.widgets.controls import Button, ElidedLabel, IconButton, IconLabel, divider, label, mark, row, tabular
 from ui.widgets.fast_row import FastRow
 from ui.widgets.fields import AddonRow
@@ -111,6 +111,7 @@ class FormPanel(QWidget):
         self.form.services.addons = self._addons
         self.form.services.browse = self.browse_wanted.emit
         self.form.services.say = vm.say
+        self.form.services.reveal = self.reveal
         thumbs.arrived.connect(lambda _: self.form.refresh())
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
@@ -285,17 +286,21 @@ class FormPanel(QWidget):
         if isinstance(field, AddonField | AddonCardsField):
             self.form.open_section(group_of(field.schema))
             field.add_named(AddonRow(**asdict(view)))
-            self._sought = name
-            QTimer.singleShot(0, self, self._show_sought)
-            QTimer.singleShot(SETTLED_MS, self, self._forget_sought)
+            self.reveal(name)
+
+    def reveal(self, name: str) -> None:
+        """Scroll to an input, of a list to its last card, as soon as it is laid out."""
+        self._sought = name
+        QTimer.singleShot(0, self, self._show_sought)
+        QTimer.singleShot(SETTLED_MS, self, self._forget_sought)
 
     def _forget_sought(self) -> None:
         self._sought = ""
 
     def _show_sought(self) -> None:
-        """Show what was added to a field, of a list its last card; each time the form has grown by a part of it."""
+        """Each time the form has grown by a part of what was added."""
         field = self.form.field(self._sought) if self._sought else None
-        where = field.cards[-1] if isinstance(field, AddonCardsField) and field.cards else field
+        where = field.cards[-1] if isinstance(field, CardsField) and field.cards else field
         if where is not None:
             self._scroll.ensureWidgetVisible(where, 0, 24)
 

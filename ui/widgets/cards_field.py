@@ -128,6 +128,7 @@ class CardsField(Field):
         self.rebuild()
         self.told()
         self.cards[-1].title.setFocus()
+        self.services.reveal(self.name)
 
     def take_away(self, number: int) -> None:
         del self.drafts[number]

@@ -47,7 +47,8 @@ class RegionsPainted(Protocol):
 @dataclass
 class Services:
     """What fields ask of the window: a small version of a picture (None until it is made), the add-ons of these kinds
-    (those that fit first), to show the Models page with this role, and to put words into the prompt.
+    (those that fit first), to show the Models page with this role, to put words into the prompt, and to scroll to what
+    was added to the list of this name.
 
     ``canvas`` is the path of the picture on the canvas. ``make_map`` makes the map of a picture (path, preprocessor,
     options) and shows it, then calls with the map's path, or with "" and what went wrong; ``edit_map`` lets a person
@@ -59,6 +60,7 @@ class Services:
     addons: Callable[[Sequence[str]], list[AddonRow]] = lambda kinds: []
     browse: Callable[[str], None] = lambda role: None
     say: Callable[[str], None] = lambda words: None
+    reveal: Callable[[str], None] = lambda name: None
     canvas: Callable[[], str] = lambda: ""
     make_map: Callable[[str, str, dict[str, float], Callable[[str, str], None]], None] = lambda *_: None
     edit_map: Callable[[str, Callable[[str], None]], None] = lambda *_: None

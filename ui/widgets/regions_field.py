@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from ui.i18n import tr
-from ui.theme import tokens
+from ui.theme import current, tokens
 from ui.widgets.cards_field import CardsField
 from ui.widgets.controls import Button, label, row
 from ui.widgets.fields import GrowingEdit, Schema
 from ui.widgets.item_card import Card, NumberRow
 
 MOST = 16
+_THUMB = 48
+"""The longest side of an area's small picture, in pixels."""
 
 
 def colour_of(number: int) -> str:
@@ -23,20 +25,49 @@ def colour_of(number: int) -> str:
     return tokens.AREAS[number % len(tokens.AREAS)]
 
 
-class _Spot(QWidget):
-    """The colour an area has on the canvas."""
+class AreaThumb(QWidget):
+    """Where an area lies, in the colour it has on the canvas; only the colour until it is painted."""
 
     def __init__(self, colour: str) -> None:
         super().__init__()
-        self._colour = colour
-        self.setFixedSize(16, 16)
+        self._colour = QColor(colour)
+        self._shape: QImage | None = None
+        self._fit()
+
+    @property
+    def shape(self) -> QImage | None:
+        """What is shown: the area's colour, clear where its mask is black."""
+        return self._shape
+
+    def show_mask(self, mask: QImage | None) -> None:
+        """``mask`` is a small version of it; None: there is none, or not yet."""
+        self._shape = None
+        if mask is not None and not mask.isNull():
+            ways = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            grey = mask.scaled(_THUMB * 2, _THUMB * 2, *ways).convertToFormat(QImage.Format.Format_Grayscale8)
+            self._shape = QImage(grey.size(), QImage.Format.Format_ARGB32)
+            self._shape.fill(self._colour)
+            self._shape.setAlphaChannel(grey)
+        self._fit()
+        self.update()
+
+    def _fit(self) -> None:
+        if self._shape is None:
+            self.setFixedSize(16, 16)
+        else:
+            self.setFixedSize(self._shape.width() // 2, self._shape.height() // 2)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(self._colour))
-        painter.drawRoundedRect(QRectF(1, 1, 14, 14), 4, 4)
+        if self._shape is None:
+            painter.setBrush(self._colour)
+            painter.drawRoundedRect(QRectF(1, 1, 14, 14), 4, 4)
+        else:
+            painter.setBrush(QColor(current().canvas))
+            painter.drawRoundedRect(QRectF(self.rect()), 4, 4)
+            painter.drawImage(self.rect(), self._shape)
         painter.end()
 
 
@@ -57,7 +88,8 @@ class RegionCard(Card):
         self.paint.setObjectName(f"{name}.paint")
         self.paint.setAccessibleName(tr("Paint area {n}", n=number + 1))
         holder = QWidget()
-        line = row(_Spot(colour_of(number)), self.missing, None, self.paint, spacing=6)
+        self.thumb = AreaThumb(colour_of(number))
+        line = row(self.thumb, self.missing, None, self.paint, spacing=6)
         holder.setLayout(line)
         for part in (self.prompt, self.strength, holder):
             self.rows.addWidget(part)
@@ -77,7 +109,12 @@ class RegionCard(Card):
             self.prompt.blockSignals(False)
         self.strength.show_value(float(self.draft.get("strength", 1.0)))
         self.missing.setVisible(not self.draft.get("mask"))
+        self.refresh()
         super().show_draft()
+
+    def refresh(self) -> None:
+        mask = str(self.draft.get("mask", ""))
+        self.thumb.show_mask(self.services.thumb(mask) if mask else None)
 
 
 class RegionsField(CardsField):
