@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QInputDialog, QLineEdit, QListWidget
+from PySide6.QtWidgets import QLineEdit, QListWidget, QPushButton
 
 from app.records import Record
 from ui.demo import DemoCore
+from ui.views.models_dialogs import ConfirmDialog
+from ui.views.text_dialog import TextDialog
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_delete_can_be_undone_from_the_notice(page, core, qtbot):
     assert record(core, "p1").trashed is None
 
 
-def test_what_is_deleted_for_good_is_asked_about(page, core, qtbot, monkeypatch):
+def test_what_is_deleted_for_good_is_asked_about(page, core, qtbot):
     page.show_picture("p1")
     qtbot.keyClick(page.grid, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: page.grid.model().rowCount() == 2)
@@ -59,11 +61,12 @@ def test_what_is_deleted_for_good_is_asked_about(page, core, qtbot, monkeypatch)
     qtbot.waitUntil(lambda: page.grid.model().rowCount() == 1)
     path = record(core, "p1").result.path
     page.grid.selectAll()
-    monkeypatch.setattr(page, "_sure", lambda question: False)
     page.chosen_bar.delete.click()
+    page.findChild(QPushButton, "models.confirm.no").click()
     assert page.grid.model().rowCount() == 1
-    monkeypatch.setattr(page, "_sure", lambda question: True)
     page.chosen_bar.delete.click()
+    qtbot.waitUntil(lambda: len(page.findChildren(ConfirmDialog)) == 1)
+    page.findChild(QPushButton, "models.confirm.yes").click()
     qtbot.waitUntil(lambda: page.grid.model().rowCount() == 0)
     assert core.history.records.get("p1") is None
     from pathlib import Path
@@ -71,10 +74,13 @@ def test_what_is_deleted_for_good_is_asked_about(page, core, qtbot, monkeypatch)
     assert not Path(path).exists()
 
 
-def test_a_collection_is_made_named_and_filled(page, core, qtbot, monkeypatch):
+def test_a_collection_is_made_named_and_filled(page, core, qtbot):
     page.grid.selectAll()
-    monkeypatch.setattr(QInputDialog, "getText", staticmethod(lambda *_, **__: ("Ideas", True)))
     page._new_collection(page.chosen())
+    asked = page.findChild(TextDialog)
+    assert not asked.yes.isEnabled()
+    qtbot.keyClicks(asked.field, "Ideas")
+    qtbot.keyClick(asked.field, Qt.Key.Key_Return)
     places = page.findChild(QListWidget, "gallery.places")
     qtbot.waitUntil(lambda: any(places.item(n).text() == "Ideas" for n in range(places.count())))
     item = next(places.item(n) for n in range(places.count()) if places.item(n).text() == "Ideas")

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QMenu, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from ui.i18n import plural, tr
 from ui.theme.icons import icon
+from ui.viewmodels.asks import Confirm
 from ui.viewmodels.gallery import COLLECTION, TRASH, GalleryVM, Notice
 from ui.viewmodels.gallery_rows import GalleryRole
 from ui.viewmodels.words import ErrorView
 from ui.views.gallery_bar import GalleryBar, Nothing, SelectionBar
+from ui.views.models_dialogs import ConfirmDialog
 from ui.views.recipe_panel import RecipePanel
+from ui.views.text_dialog import TextDialog
 from ui.widgets.controls import IconButton, divider, label, mark, row
 from ui.widgets.floating import Toast
 from ui.widgets.gallery_grid import GalleryGrid, Roles
@@ -211,7 +214,8 @@ class GalleryPage(QWidget):
     def say(self, notice: Notice) -> None:
         undo = tr("Undo") if notice.undo is not None else ""
         self.toast.say(notice.text, self.motion, self.width() - 48, undo, notice.undo)
-        self.toast.move((self.width() - self.toast.width()) // 2, self.height() - self.toast.height() - 24)
+        above = self.chosen_bar.height() if self.chosen_bar.isVisible() else 0
+        self.toast.move((self.width() - self.toast.width()) // 2, self.height() - self.toast.height() - 16 - above)
 
     def _failed(self, view: ErrorView) -> None:
         self.say(Notice(f"{view.sentence} {view.advice}".strip()))
@@ -220,35 +224,26 @@ class GalleryPage(QWidget):
 
     def _delete(self) -> None:
         chosen = self.chosen()
-        if not chosen:
-            return
-        if self._vm.place != TRASH:
+        if chosen and self._vm.place != TRASH:
             self._vm.throw(chosen)
-        elif self._sure(plural("Delete 1 picture for good?", "Delete {n} pictures for good?", len(chosen))):
-            self._vm.purge(chosen)
+        elif chosen:
+            question = plural("Delete 1 picture for good?", "Delete {n} pictures for good?", len(chosen))
+            self._confirm(question, lambda: self._vm.purge(chosen))
 
     def _empty_trash(self) -> None:
-        if self._sure(tr("Empty the trash?")):
-            self._vm.purge(None)
+        self._confirm(tr("Empty the trash?"), lambda: self._vm.purge(None))
 
-    def _sure(self, question: str) -> bool:
-        box = QMessageBox(QMessageBox.Icon.NoIcon, tr("Delete for good"), question, parent=self)
-        box.setInformativeText(tr("The files are deleted. This cannot be undone."))
-        delete = box.addButton(tr("Delete"), QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
-        box.exec()
-        return box.clickedButton() is delete
+    def _confirm(self, question: str, then: Callable[[], None]) -> None:
+        words = tr("The files are deleted. This cannot be undone.")
+        ConfirmDialog(Confirm(question, words, tr("Delete"), then, danger=True), self).show()
 
     def _ask_tags(self) -> None:
-        chosen = self.chosen()
-        words, yes = QInputDialog.getText(self, tr("Add tags"), tr("Tags, separated by commas"))
-        if yes:
-            self._vm.tag(chosen, words)
+        chosen, hint = self.chosen(), tr("Tags, separated by commas")
+        TextDialog(tr("Add tags"), "type", hint, tr("Add"), self, lambda words: self._vm.tag(chosen, words)).show()
 
     def _new_collection(self, ids: list[str]) -> None:
-        name, yes = QInputDialog.getText(self, tr("New collection"), tr("Name"))
-        if yes:
-            self._vm.collect(ids, name)
+        title, then = tr("New collection"), partial(self._vm.collect, ids)
+        TextDialog(title, "layers", tr("Name"), tr("Make it"), self, then).show()
 
     def _collect_menu(self) -> QMenu:
         chosen = self.chosen()
@@ -325,9 +320,8 @@ class GalleryPage(QWidget):
             menu.popup(at)
 
     def _rename(self, key: str, name: str) -> None:
-        new, yes = QInputDialog.getText(self, tr("Rename the collection"), tr("Name"), text=name)
-        if yes and new.strip() != name:
-            self._vm.rename_collection(key, new)
+        title, then = tr("Rename the collection"), partial(self._vm.rename_collection, key)
+        TextDialog(title, "type", tr("Name"), tr("Rename"), self, then, name).show()
 
     def _dropped_on(self, key: str) -> None:
         found = self._vm.collection(key)
