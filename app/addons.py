@@ -115,7 +115,7 @@ def why_not(entry: ModelEntry, spec: InputSpec, name: str, addon: AddOn | None, 
     """Why the add-on cannot be used in the input ``spec`` of this model, as a sentence; empty if it can."""
     if addon is None:
         near = difflib.get_close_matches(name, [each.name for each in addons if each.kind in spec.about.addons], n=1)
-        hint = f" Did you mean “{near[0]}”?" if near else " “atelier models storage” lists what is here."
+        hint = f" Did you mean “{near[0]}”?" if near else " Add its file, or choose another one."
         return f"{spec.title}: there is no “{name}” on this computer.{hint}"
     if addon.problem is not None:
         return f"{spec.title}: “{addon.name}” cannot be used: {as_text(addon.problem)}"

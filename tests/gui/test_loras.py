@@ -89,8 +89,8 @@ def test_what_a_recipe_names_and_is_not_here_is_said(core, window) -> None:
     inputs = {"prompt": "a fox", "loras": [{"name": "gone", "weight": 0.7}], "vae": "old vae", "embeddings": ["x"]}
     window.workspace.create.use("klein", inputs)
     assert field.value() == [{"name": "gone", "weight": 0.7}]
-    assert "no longer on this computer" in find(window, "create.loras.1.problem", QLabel).text()
-    assert "no longer" in find(window, "create.embeddings.1.problem", QLabel).text()
+    assert "not on this computer" in find(window, "create.loras.1.problem", QLabel).text()
+    assert "not on this computer" in find(window, "create.embeddings.1.problem", QLabel).text()
     vae = window.create_page.form.form.field("vae")
     assert isinstance(vae, AddonField)
     assert vae.value() == "old vae"

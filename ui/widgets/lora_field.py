@@ -84,7 +84,8 @@ class LoraCard(Card):
             words = (Path(row.path).stem if row.path else row.name, *words)
         self.words.show_words(tuple(dict.fromkeys(words)), self.services)
         gone = row is None and not Path(name).is_file()
-        sentence = tr("It is no longer on this computer.") if gone else row.problem if row is not None else ""
+        missing = tr("It is not on this computer. Drop its file here, choose another one or switch it off.")
+        sentence = missing if gone else row.problem if row is not None else ""
         self.problem.setText(sentence)
         self.problem.setVisible(bool(sentence))
         super().show_draft()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from ui.i18n import tr
@@ -65,8 +65,10 @@ class AreaThumb(QWidget):
             painter.setBrush(self._colour)
             painter.drawRoundedRect(QRectF(1, 1, 14, 14), 4, 4)
         else:
-            painter.setBrush(QColor(current().canvas))
-            painter.drawRoundedRect(QRectF(self.rect()), 4, 4)
+            round_off = QPainterPath()
+            round_off.addRoundedRect(QRectF(self.rect()), 4, 4)
+            painter.setClipPath(round_off)
+            painter.fillRect(self.rect(), QColor(current().canvas))
             painter.drawImage(self.rect(), self._shape)
         painter.end()
 
