@@ -282,6 +282,19 @@ def test_settings_of_another_tool_come_back_as_far_as_the_model_takes_them(core,
     assert "A1111" in said[-1]
 
 
+def test_nothing_of_the_picture_before_stays_where_a_recipe_is_silent(core, vm, window, tmp_path) -> None:
+    create = window.workspace.create
+    create.set_values({"negative_prompt": "of another", "seed": 5, "steps": 49})
+    create.keep_seed = True
+    vm.show(foreign(core, tmp_path, "a quiet tree\nSteps: 30, Sampler: Euler a, Seed: 156680208700286, Size: 512x512"))
+    vm.use_settings()
+    values = create.values()
+    assert (values["prompt"], values["steps"]) == ("a quiet tree", 30)
+    assert values["negative_prompt"] == ""
+    assert values["seed"] is None, "theirs is beyond ours, and ours was another's"
+    assert not create.keep_seed
+
+
 def test_a_model_known_by_its_hash_is_chosen_whatever_it_is_called(core, vm, window, tmp_path) -> None:
     window.workspace.create.select("klein")
     other = next(row.id for row in window.workspace.create.rows() if row.usable and row.id != "klein")

@@ -46,7 +46,8 @@ def _restore_foreign(create: CreateVM, recipe: Mapping[str, Any], found: str) ->
     if entry is None or entry.schema is None:
         return ""
     applied = inputs_for(recipe, entry.schema)
-    create.use(here, applied.inputs)
+    # What the recipe does not say is the model's own, not what the form held of another picture.
+    create.use(here, {**create.defaults(), "prompt": "", **applied.inputs}, keep_seed="seed" in applied.inputs)
     said = [tr("Settings of {tool} restored.", tool=str(recipe["tool"]))]
     if not here and name:
         said.append(tr("{model} is not here; what fits this model was taken over.", model=name))
