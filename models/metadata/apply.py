@@ -39,8 +39,10 @@ def inputs_for(recipe: Mapping[str, Any], schema: BoxSchema, loras: Sequence[str
     # A model without the second guidance has one slider for both.
     if "true_cfg_scale" not in schema and recipe.get("tool"):
         values.pop("true_cfg_scale", None)
-    if "clip_skip" in values and values["clip_skip"] in (0, 1) and "clip_skip" not in schema:
-        values.pop("clip_skip")
+    if values.get("clip_skip") in (0, 1):  # some tools write 0 where all layers are used, others 1
+        values["clip_skip"] = 1
+        if "clip_skip" not in schema:
+            values.pop("clip_skip")
     said = _sized(values, schema)
     inputs: dict[str, Any] = {}
     notes = [str(note) for note in recipe.get("unmapped") or () if isinstance(note, str)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import canvas_engine, canvas_ui, engine, grids, library, loras, upscaling, weights, window
+from tests.bench import canvas_engine, canvas_ui, engine, gallery, grids, library, loras, upscaling, weights, window
 from tests.bench.measure import Measure
 
 
@@ -23,6 +23,7 @@ def main() -> int:
         *canvas_ui.measure(few),
         *weights.measure(few),
         *library.measure(few),
+        *gallery.measure(few),
         *engine.measure(options.rounds),
         *canvas_engine.measure(options.rounds),
         *loras.measure(few),

@@ -89,7 +89,7 @@ _WORDS = [
     "bright",
     "vivid",
 ]
-_TYPED = (
+TYPED = (
     "harbour", "red apple", "cinematic portrait garden", '"misty mountain"', "model:flux castle", "seed:4242",
     "rating:4+ robot", "is:favourite dragon", "size:1024x768 -red", "after:2026-03 bridge", "zzzz", "steps 20 euler",
 )  # fmt: skip
@@ -99,7 +99,7 @@ def measure(rounds: int = 3) -> list[Measure]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         store = Store(folder / "library.sqlite3")
-        _fill(store)
+        fill(store)
         records = Records(store, Journal(folder / "journal"))
         found = [_search(records, rounds), *_pages(records, rounds)]
         store.close()
@@ -109,7 +109,7 @@ def measure(rounds: int = 3) -> list[Measure]:
     return [*found, _import()]
 
 
-def _fill(store: Store) -> None:
+def fill(store: Store) -> None:
     luck = random.Random(1)
     with store.changing() as db:
         for number in range(RECORDS):
@@ -145,7 +145,7 @@ def _timed(work: Callable[[], object], rounds: int) -> float:
 def _search(records: Records, rounds: int) -> Measure:
     """Every beginning of what is typed, a page of its pictures each."""
     taken = {}
-    for typed in _TYPED:
+    for typed in TYPED:
         for end in range(1, len(typed) + 1):
             part = typed[:end]
             if part not in taken:

@@ -87,6 +87,21 @@ def test_the_recipe_is_what_was_set_and_not_what_the_model_does_anyway(core, vm)
     assert not {"clip_skip", "strength", "mask_padding"} & said.keys()
 
 
+def test_of_a_tool_what_matters_is_told(core, vm, monkeypatch) -> None:
+    from models.card import ModelCard, ModelRef
+    from models.tools import UPSCALE
+    from ui.demo import DemoEntry
+
+    tool = DemoEntry(ModelCard(ModelRef("lanczos", "Lanczos resampling", "upscale")), UPSCALE)
+    monkeypatch.setattr(core.models, "tools", lambda: [tool])
+    keep(core, "root")
+    keep(core, "large", "", parent="root", model="lanczos", scale=4.0, longest_side=0, tile=0)
+    vm.show("large")
+    said = rows(vm.facts())
+    assert said["scale"] == "4"
+    assert not {"seed", "tile", "longest_side"} & said.keys()
+
+
 def test_strength_is_told_of_what_was_made_from_a_picture(core, vm) -> None:
     keep(core, "root")
     keep(core, "two", parent="root", strength=0.6)

@@ -161,8 +161,10 @@ def test_delete_goes_on_and_can_be_undone(qtbot, viewer, gallery, core) -> None:
     press(viewer, K.Key_Right, K.Key_Delete)
     assert viewer.vm.key == order[2]
     assert core.history.records.get(order[1]).trashed is not None
+    qtbot.waitUntil(lambda: viewer.vm.subtitle().startswith("2 of 4"))
     qtbot.mouseClick(find(viewer, "notice.action"), Qt.MouseButton.LeftButton)
     assert core.history.records.get(order[1]).trashed is None
+    qtbot.waitUntil(lambda: viewer.vm.key == order[1])
 
 
 def test_when_the_last_one_is_deleted_the_viewer_closes(qtbot, viewer, core) -> None:
@@ -211,14 +213,15 @@ def test_the_recipe_is_whole_when_it_is_opened_later(qtbot, viewer, window, core
 def test_keys_typed_into_the_note_are_words(qtbot, viewer, core) -> None:
     press(viewer, K.Key_I)
     viewer.panel.note.setFocus()
+    qtbot.waitUntil(viewer.panel.note.hasFocus)
     QTest.keyClicks(viewer.panel.note, "fine 5")
     assert viewer.panel.note.toPlainText() == "fine 5"
     assert core.history.records.get(viewer.vm.key).rating == 0
     QTest.keyClick(viewer.panel.note, K.Key_Escape)
     assert viewer.isVisible(), "out of the field first"
     press(viewer, K.Key_Escape)
-    assert not viewer.isVisible()
-    assert any(one.note == "fine 5" for key in "abcde" if (one := core.history.records.get(key)))
+    qtbot.waitUntil(lambda: not viewer.isVisible())
+    qtbot.waitUntil(lambda: any(one.note == "fine 5" for key in "abcde" if (one := core.history.records.get(key))))
 
 
 def test_a_missing_file_is_said(qtbot, viewer, gallery) -> None:

@@ -71,3 +71,13 @@ def test_anything_at_all_gives_values_and_sentences(inputs: dict[str, Any]) -> N
     applied = metadata.inputs_for({"inputs": inputs, "tool": "x"}, SCHEMA)
     assert set(applied.inputs) <= set(SCHEMA.names)
     assert all(note.endswith(".") for note in applied.notes)
+
+
+def test_clip_skip_0_is_all_layers_as_1_is() -> None:
+    skips = BoxSchema((*SCHEMA.inputs, InputSpec("clip_skip", Kind.INTEGER, 2, Input("CLIP skip", ge=1, le=12))))
+    for said, taken in ((0, 1), (1, 1), (2, 2)):
+        found = recipe(parameters=f"a cat\nSteps: 20, Sampler: Euler, Seed: 1, Size: 512x512, Clip skip: {said}")
+        applied = metadata.inputs_for(found, skips)
+        assert applied.inputs["clip_skip"] == taken
+        assert not any("CLIP skip" in note for note in applied.notes)
+    assert metadata.inputs_for({"inputs": {"clip_skip": 0}}, SCHEMA).notes == ()

@@ -94,7 +94,7 @@ def facts_of(record: Record, schema: BoxSchema | None = None) -> Facts:
         prompt=words,
         negative=negative,
         recipe=bool(inputs),
-        made=tuple(_made(record, inputs)),
+        made=tuple(_made(record, inputs, schema)),
         add_ons=tuple(_add_ons(recipe, inputs)),
         inputs=tuple(_inputs(inputs, schema)),
         file=tuple(_file(record)),
@@ -110,7 +110,7 @@ def model_words(record: Record) -> str:
     return record.result.model_name or name or record.result.model or record.tool
 
 
-def _made(record: Record, inputs: Mapping[str, Any]) -> Iterator[Fact]:
+def _made(record: Record, inputs: Mapping[str, Any], schema: BoxSchema | None) -> Iterator[Fact]:
     recipe = record.result.recipe
     model = model_words(record)
     if model and inputs:
@@ -120,7 +120,7 @@ def _made(record: Record, inputs: Mapping[str, Any]) -> Iterator[Fact]:
     if digest:
         yield Fact("model_hash", tr("Model hash"), digest, digest)
     seed = next((value for value in (inputs.get("seed"), recipe.get("seed")) if value is not None), None)
-    if seed is not None:
+    if seed is not None and (schema is None or "seed" in schema):  # a tool has none that matters
         yield Fact("seed", tr("Seed"), str(seed), str(seed))
     template = reworking.written(recipe).get("prompt")
     if template:

@@ -133,8 +133,9 @@ class FactsVM(QObject):
             self.family_changed.emit()
 
     def _schema(self, record: Record) -> BoxSchema | None:
-        entry = reworking.entry_of(self._core, record.result)
-        return entry.schema if entry is not None else None
+        """The form of the model or tool that made it, where that is here."""
+        known = (*self._core.models.entries(), *self._core.models.tools())
+        return next((entry.schema for entry in known if entry.card.id == record.result.model), None)
 
     def _loaded(self, ticket: int, image: QImage) -> None:
         if ticket == self._ticket:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -113,9 +114,7 @@ class Thumbnails(QObject):
 
     def _small(self, path: str) -> QImage:
         """From the disk, or made and put there. Raises OSError: the picture is gone."""
-        about = Path(path).stat()
-        name = hashlib.sha256(f"{path}\0{about.st_mtime_ns}\0{about.st_size}".encode("utf-8", "replace")).hexdigest()
-        kept = self._folder / name[:2] / name[2:34]
+        kept = kept_at(self._folder, path, Path(path).stat())
         image = QImage(str(kept)) if kept.exists() else QImage()
         if image.isNull():
             image = read_picture(path, SIDE)
@@ -149,6 +148,12 @@ class Thumbnails(QObject):
                 return
             file.unlink(missing_ok=True)
             over -= about.st_size
+
+
+def kept_at(folder: Path, path: str, about: os.stat_result) -> Path:
+    """Where the small version of the picture in ``path`` lies."""
+    name = hashlib.sha256(f"{path}\0{about.st_mtime_ns}\0{about.st_size}".encode("utf-8", "replace")).hexdigest()
+    return folder / name[:2] / name[2:34]
 
 
 def _fitted(image: QImage, side: int) -> QImage:

@@ -36,6 +36,9 @@ class Line(Protocol):
     def small(self, place: int) -> QImage | None:
         """A small version, if one is at hand."""
 
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Tell of each change until what is returned is called."""
+
 
 class Ids:
     """A line that is given as a list."""
@@ -62,6 +65,9 @@ class Ids:
     def small(self, place: int) -> QImage | None:
         return self._small(self._ids[place])
 
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
+
 
 class ModelLine:
     """What the gallery shows, as it shows it: pictures that come and go meanwhile come and go here."""
@@ -81,6 +87,21 @@ class ModelLine:
     def small(self, place: int) -> QImage | None:
         image = self._model.data(self._model.index(place), GalleryRole.THUMB)
         return image if isinstance(image, QImage) else None
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        signals = (self._model.rowsInserted, self._model.rowsRemoved, self._model.modelReset)
+
+        def told(*_: object) -> None:
+            changed()
+
+        for signal in signals:
+            signal.connect(told)
+
+        def end() -> None:
+            for signal in signals:
+                signal.disconnect(told)
+
+        return end
 
 
 @dataclass
@@ -108,6 +129,8 @@ class ViewerVM(QObject):
         self._asked: dict[int, str] = {}
         self._levels_of: dict[int, str] = {}
         self._gone: set[str] = set()
+        self._awaited = ""
+        self._unwatch: Callable[[], None] = lambda: None
         self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._settle.timeout.connect(lambda: self.moved.emit(self._key) if self._key else None)
         loader.loaded.connect(self._loaded)
@@ -118,6 +141,7 @@ class ViewerVM(QObject):
         ]
 
     def close(self) -> None:
+        self._unwatch()
         for end in self._ends:
             end()
 
@@ -140,7 +164,8 @@ class ViewerVM(QObject):
         return self._line.count()
 
     def open(self, key: str, line: Line) -> None:
-        self._line = line
+        self._unwatch()
+        self._line, self._unwatch = line, line.watch(self._line_changed)
         self._gone.clear()
         self._go(max(0, line.find(key)))
 
@@ -149,7 +174,9 @@ class ViewerVM(QObject):
         if self._settle.isActive():
             self._settle.stop()
             self.moved.emit(self._key)
-        self._key, self._row = "", None
+        self._key, self._row, self._awaited = "", None, ""
+        self._unwatch()
+        self._unwatch = lambda: None
         self._kept.clear()
         self._asked.clear()
         self._levels_of.clear()
@@ -168,6 +195,14 @@ class ViewerVM(QObject):
 
     def last(self) -> None:
         self._to(self._line.count() - 1)
+
+    def _line_changed(self) -> None:
+        if self._key and self._awaited and (at := self._line.find(self._awaited)) >= 0:
+            self._awaited = ""
+            self._go(at)
+        elif self._key:
+            self._place = min(self._here(), max(0, self._line.count() - 1))
+            self.changed.emit()
 
     def _here(self) -> int:
         """The line may have grown or shrunk meanwhile."""
@@ -282,8 +317,8 @@ class ViewerVM(QObject):
             self._gone.discard(key)
             if isinstance(self._line, Ids) and self._line.find(key) < 0:
                 self._line.put(min(place, self._line.count()), key)
-            if self._key and (at := self._line.find(key)) >= 0:
-                self._go(at)
+            self._awaited = key
+            self._line_changed()
 
         return lambda: self._core.history.restore([key], self._failed, back)
 
