@@ -43,7 +43,7 @@ class CaptionKind:
     def load(self, model: ModelRef, plan: Plan, report: Report, cache: Path) -> Captioner:
         report.loading(0.0, "caption")
         with oom_as("load", plan.device):
-            helper = read_model(Path(model.folder), model.name, _AUTOS, plan.dtype)
+            helper = read_model(Path(model.folder), model.name, _AUTOS, plan.dtype, words=_AUTOS)
             helper.model.to(plan.device)
         report.loading(1.0, "")
         return Captioner(helper, plan)
@@ -127,6 +127,6 @@ class _Watch(StoppingCriteria):  # type: ignore[misc]
 
 
 def _tidied(text: str) -> str:
-    """Without marks of the model's own and doubled spaces."""
-    text = re.sub(r"</?s>|<pad>|<unk>|<[A-Z_]+>", " ", text)
+    """Without marks of the model's own (places as ``<loc_12>``, too) and doubled spaces."""
+    text = re.sub(r"</?s>|<pad>|<unk>|<[A-Z_]+>|<(loc|time)_[^<>]*>|</?(poly|od|ocr|proposal|image)>", " ", text)
     return re.sub(r"\s+", " ", text).strip()

@@ -19,6 +19,7 @@ from models.runners.diffusion.memory import oom_as
 from models.runners.helpers import read_model
 
 LEAST_SCORE = 0.3
+_AUTOS = ("AutoModelForZeroShotObjectDetection", "AutoModelForObjectDetection")
 _OVERLAP = 0.6
 """Boxes that share so much of their joint area are the same thing."""
 
@@ -53,13 +54,11 @@ def find(addon: AddonRef, image: Image.Image, what: tuple[str, ...], device: str
 
 
 def _find(addon: AddonRef, image: Image.Image, what: tuple[str, ...], device: str) -> list[Found]:
-    names = read_model(
-        Path(addon.path), addon.name, ("AutoModelForZeroShotObjectDetection", "AutoModelForObjectDetection")
-    )
+    names = read_model(Path(addon.path), addon.name, _AUTOS, words=_AUTOS[:1])
     model, processor = names.model.to(device), names.processor
     try:
         with torch.inference_mode():
-            if names.auto == "AutoModelForZeroShotObjectDetection":
+            if names.auto == _AUTOS[0]:
                 found = _named(model, processor, image, what or ("thing",), device)
             else:
                 found = _known(model, processor, image, what, device)
@@ -98,7 +97,17 @@ def _named(model: Any, processor: Any, image: Image.Image, what: tuple[str, ...]
             model(**given), threshold=LEAST_SCORE / 2, target_sizes=torch.tensor(sizes), text_labels=[list(what)]
         )[0]
     labels = boxes.get("text_labels") or boxes["labels"]
-    return _rows(boxes, [str(label) for label in labels])
+    return _rows(boxes, [_asked(str(label), what) for label in labels])
+
+
+def _asked(label: str, what: tuple[str, ...]) -> str:
+    """Which of ``what`` a detector means by ``label``: Grounding DINO answers with pieces of the whole question, its
+    full stops and marks too ("red hand . [SEP]")."""
+    if label in what:
+        return label
+    said = set(_words(re.sub(r"\[[A-Z]+\]|##", " ", label)).split())
+    shared = {each: len(said & set(_words(each).split())) for each in what}
+    return max(what, key=lambda each: shared[each] / max(1, len(_words(each).split())))
 
 
 def _rows(boxes: Any, labels: list[str]) -> list[Found]:

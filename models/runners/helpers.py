@@ -24,8 +24,9 @@ class Helper:
     auto: str
 
 
-def read_model(folder: Path, name: str, autos: Sequence[str], dtype: Any = None) -> Helper:
-    """The model in ``folder``, made by the first of ``autos`` (transformers' Auto classes) that knows it.
+def read_model(folder: Path, name: str, autos: Sequence[str], dtype: Any = None, words: Sequence[str] = ()) -> Helper:
+    """The model in ``folder``, made by the first of ``autos`` (transformers' Auto classes) that knows it. Those
+    among ``words`` read or write, and are incomplete without their tokenizer.
 
     Raises:
         AtelierError: MODEL_INCOMPLETE, MODEL_CORRUPT, MODEL_NEEDS_REMOTE_CODE or MODEL_UNSUPPORTED.
@@ -52,6 +53,8 @@ def read_model(folder: Path, name: str, autos: Sequence[str], dtype: Any = None)
         if lost:
             raise SafetensorError(f"{len(lost)} tensors are in no file: {lost[0]}...")
         processor = _processor(folder)
+        if auto in words and getattr(processor, "tokenizer", None) is None:
+            raise AtelierError(ErrorCode.MODEL_INCOMPLETE, "no tokenizer", model=name, file="tokenizer.json")
     except AtelierError:
         raise
     except MemoryError:
